@@ -223,7 +223,16 @@ def take_attendance(
                 progress((start + share * (end - start)) / info.duration if info.duration else share)
 
         results.append(
-            process_segment(recording, info, segment, embedder, detector, sample_every=every, on_progress=on_progress)
+            process_segment(
+                recording,
+                info,
+                segment,
+                embedder,
+                detector,
+                gallery=gallery,
+                sample_every=every,
+                on_progress=on_progress,
+            )
         )
     # Those without a usable photo are on the roster, too.
     roster = sorted([*gallery.labels, *gallery.report["without_photos"]])

@@ -17,9 +17,11 @@ from recognition.detection.detector import Detector
 from recognition.detection.quality import assess_face, judge_enrolment_photo
 from recognition.detection.search_schedule import find_faces
 from recognition.embedding import Embedder
-from recognition.embedding.averaging import embed_crops, embed_enrolment_crops, embed_single_crops
+from recognition.embedding.averaging import embed_enrolment_crops
 from recognition.embedding.stored_crops import aligned_part, cut_stored_crop
 from recognition.errors import RecognitionError, UnreadableRecording
+from recognition.evidence import embed_observations
+from recognition.identification.gallery import Gallery
 from recognition.media.image_statistics import ImageStatistics
 from recognition.media.photo import read_photo
 from recognition.media.prefetch import prefetch
@@ -51,17 +53,20 @@ def process_segment(
     embedder: Embedder,
     detector: Detector | None = None,
     *,
+    gallery: Gallery | None = None,
     sample_every: float = SAMPLE_EVERY_SECONDS,
     on_progress: Callable[[float], None] | None = None,
 ) -> SegmentResult:
     """Find and follow the faces in one segment of a recording, and embed the best observations of each track.
 
-    `info` is of the whole recording. `sample_every`: seconds between the frames that are decoded and searched.
+    `info` is of the whole recording. With the `gallery` of the class, made by the same embedder, more observations are
+    embedded of the faces that it leaves in doubt. `sample_every`: seconds between the frames that are decoded and
+    searched.
     `detector` defaults to one that finds faces from 24 pixels on. `on_progress` is called after each frame with the
     share that is done (0..1), and may raise to stop the work. Raises UnreadableRecording when nothing of the segment
     can be decoded.
     """
-    tracker, statistics = Tracker(info.duration), ImageStatistics()
+    tracker, statistics = Tracker(), ImageStatistics()
     frame_count = face_count = 0
     frames = prefetch(sample_frames(path, info, segment, sample_every), PREFETCHED_FRAMES)
     searched_frames = prefetch(find_faces(frames, detector or Detector(), MIN_FACE_SCORE), PREFETCHED_FRAMES)
@@ -75,8 +80,8 @@ def process_segment(
         if on_progress:
             length = max(segment.end - segment.start, 1e-9)
             on_progress(float(np.clip((searched.frame.time - segment.start) / length, 0, 1)))
-    embed = embed_single_crops if info.is_photo else embed_crops
-    tracks = _embed_tracks(tracker.tracks, segment, lambda crops: embed(crops, embedder))
+    evidence = embed_observations([track.best_observations() for track in tracker.tracks], info, embedder, gallery)
+    tracks = [_finish_track(track, segment, *seen) for track, seen in zip(tracker.tracks, evidence, strict=True)]
     return SegmentResult(
         embedder=embedder.id,
         frames=frame_count,
@@ -127,19 +132,6 @@ def _observe(frame: Frame, face: Face, embedder: Embedder) -> Observation:
         stored_crop=stored_crop,
         embedder_crop=embedder.crop(frame.image, face, crop),
     )
-
-
-def _embed_tracks(
-    open_tracks: Sequence[OpenTrack], segment: Segment, embed: Callable[[Sequence[RGB]], Floats]
-) -> list[Track]:
-    """The finished tracks of a segment; the observations of all of them are embedded in one batch."""
-    observations = [open_track.best_observations() for open_track in open_tracks]
-    embeddings = embed([observation.embedder_crop for of_track in observations for observation in of_track])
-    ends = np.cumsum([len(of_track) for of_track in observations])
-    return [
-        _finish_track(open_track, segment, of_track, embeddings[end - len(of_track) : end])
-        for open_track, of_track, end in zip(open_tracks, observations, ends, strict=True)
-    ]
 
 
 def _finish_track(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from campus.attendance.finalize import preview_present_students
+from campus.attendance.finalize import load_present_gallery, preview_present_students
 from campus.common import jobs
 from campus.common.storage import media_name
 from campus.recordings.models import Segment
@@ -38,6 +38,7 @@ def recognise(segment: Segment) -> None:
                 raise Cancelled("The work was cancelled, or another worker does it.")
             last_saved = time.monotonic()
 
+    gallery = load_present_gallery(recording)
     video_path, info, video_starts = footage_at(recording, segment.start)
     result = process_segment(
         video_path,
@@ -45,6 +46,7 @@ def recognise(segment: Segment) -> None:
         types.Segment(segment.index, segment.start - video_starts, segment.end - video_starts),
         vision.embedder(recording.embedder),
         vision.detector(),
+        gallery=gallery,
         sample_every=settings.SAMPLE_SECONDS,
         on_progress=save_progress,
     ).shift_times(video_starts)
@@ -55,7 +57,9 @@ def recognise(segment: Segment) -> None:
         result=media_name(path),
         faces=result.faces,
         tracks=len(result.tracks),
-        recognised_students=preview_present_students(recording=recording, result=result, vote=vision.vote),
+        recognised_students=preview_present_students(
+            recording=recording, result=result, gallery=gallery, vote=vision.vote
+        ),
         light=result.light,
         motion=result.motion,
     )

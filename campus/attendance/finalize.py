@@ -1,6 +1,7 @@
 """From the segments of a recording to attendance: the vote over all of them, and what one segment shows before that."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -31,6 +32,9 @@ from campus.recordings.selectors import (
 from campus.recordings.services import finish_recording, restart_recording
 from recognition.errors import Cancelled, GalleryMismatch, RecognitionError
 from recognition.types import SegmentResult
+
+if TYPE_CHECKING:
+    from recognition.identification.gallery import Gallery as LoadedGallery
 
 log = logging.getLogger(__name__)
 
@@ -128,19 +132,28 @@ def _find_fitting_courses(recording: Recording, results: list[SegmentResult], vo
     return sorted(found, key=lambda item: -item[1])[:MAX_FITTING_CLASSES]
 
 
-def preview_present_students(*, recording: Recording, result: SegmentResult, vote: Vote) -> list[int]:
+def load_present_gallery(recording: Recording) -> "LoadedGallery | None":
+    """The gallery that the recording would be voted with now; None while the class has none that can be read."""
+    gallery = gallery_for(recording.lecture.course, recording.embedder)
+    try:
+        return load_gallery(gallery) if gallery else None
+    except GalleryMismatch as error:
+        log.warning("recording %s: its segments are processed without a gallery: %s", recording.pk, error)
+        return None
+
+
+def preview_present_students(
+    *, recording: Recording, result: SegmentResult, gallery: "LoadedGallery | None", vote: Vote
+) -> list[int]:
     """The ids of the students whom one segment shows by itself, for people who watch the progress.
 
     Empty while the class has no gallery. The vote over all segments decides.
     """
-    gallery = gallery_for(recording.lecture.course, recording.embedder)
     if gallery is None:
         return []
     strictness = recording.lecture.course.strictness
     try:
-        attendance = vote(
-            [result], load_gallery(gallery), _roster_labels(recording), video_info(recording), strictness=strictness
-        )
+        attendance = vote([result], gallery, _roster_labels(recording), video_info(recording), strictness=strictness)
     except (RecognitionError, OSError) as error:
         log.warning("recording %s: no preview of a segment: %s", recording.pk, error)
         return []

@@ -1,6 +1,6 @@
 """One embedding from several renderings of the same face crop, which say more together than one of them does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,10 +11,13 @@ from recognition.vectors import Floats, normalise
 
 def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
     """Unit vectors (n, d) float32 of n face crops (s, s, 3): means of a crop's embedding and its mirror image's."""
-    size = embedder.crop_size
+    return normalise(add_mirrored(crops, embedder.crop_size, embedder.embed))
+
+
+def add_mirrored(crops: Sequence[RGB], size: int, embed: Callable[[RGB], Floats]) -> Floats:
+    """The vectors (n, d) that `embed` makes of face crops (size, size, 3), plus those of their mirror images."""
     batch = np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
-    mirrored = np.ascontiguousarray(batch[:, :, ::-1])
-    return normalise(embedder.embed(batch) + embedder.embed(mirrored))
+    return embed(batch) + embed(np.ascontiguousarray(batch[:, :, ::-1]))
 
 
 def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:

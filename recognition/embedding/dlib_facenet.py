@@ -18,7 +18,6 @@ from recognition.detection.alignment import CROP_POINTS, CROP_PX, align_face
 from recognition.embedding import dlib_resnet, facenet
 from recognition.embedding.base import RGB, Embedder
 from recognition.inference import Runtime
-from recognition.vectors import Floats
 
 ID = "dlib-facenet-v1"
 FACENET_ID = "facenet-20180408"
@@ -32,19 +31,15 @@ FACENET_COLUMNS = slice(25, 172)  # of all rows
 def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedder:
     """The embedder with the weights of both packages, or with FaceNet's from a file. Raises WeightsMissing."""
     dlib, inception = dlib_resnet.load(None, runtime), facenet.load(FACENET_ID, weights, runtime)
-    shares = np.sqrt(np.array([1, FACENET_WEIGHT], np.float32) / (1 + FACENET_WEIGHT))
-
-    def run(crops: RGB) -> list[Floats]:
-        vectors = [dlib.embed(crop_for_dlib(crops)), inception.embed(crop_for_facenet(crops))]
-        return [np.hstack([share * part for share, part in zip(shares, vectors, strict=True)])]
-
     return Embedder(
         id=ID,
         version=f"{dlib.version}-{inception.version}",
         crop_size=CROP_SIZE,
         dimension=dlib.dimension + inception.dimension,
         crop=lambda image, face, aligned: align_face(image, face, TARGETS, CROP_SIZE),
-        network=run,
+        network=lambda crops: dlib.network(crop_for_dlib(crops)),
+        slow_network=lambda crops: inception.network(crop_for_facenet(crops)),
+        slow_weight=FACENET_WEIGHT,
     )
 
 

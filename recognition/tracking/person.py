@@ -65,10 +65,13 @@ class Person:
         return False
 
     def embedding(self) -> Floats:
-        """The mean of all observations' embeddings, weighted by their quality, as a unit vector (d,)."""
+        """The mean of all observations' embeddings, weighted by their quality, as a unit vector (d,).
+
+        A track weighs by the number of samples that show it, however many of its observations were embedded.
+        """
         total = np.zeros(self.tracks[0].embeddings.shape[1], np.float32)
         for track in self.tracks:
-            total += track.qualities @ track.embeddings
+            total += track.qualities @ track.embeddings * np.float32(len(track.times) / len(track.embeddings))
         return normalise(total)
 
 

@@ -18,8 +18,7 @@ from recognition.types import Face, Frame
 from recognition.vectors import Floats
 
 MAX_HIDDEN_SECONDS = 10.0  # for which a face may be out of sight without its track ending
-MAX_OBSERVATIONS = 20  # about so many of a face in a whole recording are enough
-OBSERVATION_SECONDS = (4.0, 15.0)  # shortest and longest time of which one observation is kept, so that they differ
+OBSERVATION_SECONDS = 4.0  # of which the best observation of a face is kept; those within it hardly differ
 APPEARANCE_WEIGHT = 0.5  # of the similarity of two crops, beside the IoU of their boxes
 MAX_PATCH_SIDE = 64  # pixels: larger patches are compared in this size
 MOTION_QUANTILE = 0.75
@@ -41,9 +40,8 @@ class Observation:
 
 @dataclass(slots=True, kw_only=True)
 class OpenTrack:
-    """A track in the making: where the face was in each sample, and the best observation of each interval."""
+    """A track in the making: where the face was in each sample, and its best observation of every few seconds."""
 
-    observation_interval: float
     times: list[float] = field(default_factory=list)
     boxes: list[NDArray[np.float32]] = field(default_factory=list)
     thumbnail: Floats | None = None
@@ -55,7 +53,7 @@ class OpenTrack:
         self.times.append(observation.time)
         self.boxes.append(observation.face.box)
         self.thumbnail = thumbnail
-        interval = int(observation.time // self.observation_interval)
+        interval = int(observation.time // OBSERVATION_SECONDS)
         best = self._best.get(interval)
         if best is None or observation.quality > best.quality:
             self._best[interval] = observation
@@ -84,10 +82,8 @@ class Tracker:
     After each frame `tracks` has all tracks so far, in the order in which they began.
     """
 
-    def __init__(self, duration: float) -> None:
-        """`duration`: seconds of the whole recording; the longer it is, the fewer observations a minute are kept."""
+    def __init__(self) -> None:
         self.tracks: list[OpenTrack] = []
-        self._observation_interval = float(np.clip(duration / MAX_OBSERVATIONS, *OBSERVATION_SECONDS))
         self._scene_start = 0  # index of the first track of the current scene
 
     def update(self, time: float, observations: Sequence[Observation], scene_cut: bool = False) -> None:
@@ -106,7 +102,7 @@ class Tracker:
         for j, observation in enumerate(observations):
             track = continued.get(j)
             if track is None:
-                track = OpenTrack(observation_interval=self._observation_interval)
+                track = OpenTrack()
                 self.tracks.append(track)
             track.add(observation, thumbnails[j])
 

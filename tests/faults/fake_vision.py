@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognition.errors import UnreadableRecording
+from recognition.identification.gallery import Gallery
 from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Face, Segment, SegmentResult, Track, VideoInfo
 
@@ -95,6 +96,7 @@ def process_segment(
     embedder: Embedder,
     detector: object = None,
     *,
+    gallery: Gallery | None = None,
     sample_every: float = 2.0,
     on_progress: Callable[[float], None],
 ) -> SegmentResult:

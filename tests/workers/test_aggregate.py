@@ -1,6 +1,7 @@
 """The vote, with real voting, gallery and workbook on artificial tracks: it writes everything or nothing."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from campus.attendance import finalize, recording_review
 from campus.attendance.face_overrides import name_unknown_person, reject_match
-from campus.attendance.finalize import preview_present_students
+from campus.attendance.finalize import load_present_gallery, preview_present_students
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
@@ -253,16 +254,14 @@ def test_students_of_one_segment_are_previewed_before_the_vote() -> None:
     course = create_class(3)
     recording = create_processed_recording(course, [[0, 1, 9], [2]])
     result = load_segment_result(media_path(recording.segments.get(index=0).result))
-    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
-        "there is no gallery yet"
-    )
+    preview = partial(preview_present_students, recording=recording, result=result, vote=vision.vote)
+    assert load_present_gallery(recording) is None
+    assert preview(gallery=None) == []
     gallery = train_gallery(course)
     students = course.students.order_by("name").values_list("pk", flat=True)
-    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == list(students[:2])
+    assert preview(gallery=load_present_gallery(recording)) == list(students[:2])
     media_path(gallery.path).write_bytes(b"damaged")
-    assert preview_present_students(recording=recording, result=result, vote=vision.vote) == [], (
-        "recognition goes on; the vote will report the problem"
-    )
+    assert load_present_gallery(recording) is None, "recognition goes on; the vote will report the problem"
 
 
 def test_an_override_during_a_vote_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+"""Which observations of a face are embedded: few where the gallery knows the face for certain, all where it doesn't.
+
+Testing one observation after the other until the answer is sure is Wald's idea ("Sequential Tests of Statistical
+Hypotheses", 1945); here there are two rounds, because networks want batches.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from recognition.embedding import Embedder
+from recognition.embedding.averaging import add_mirrored, embed_single_crops
+from recognition.embedding.base import RGB
+from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS
+from recognition.identification.gallery import Gallery
+from recognition.tracking.tracker import Observation
+from recognition.types import VideoInfo
+from recognition.vectors import Floats, normalise
+
+FIRST_ROUND_OBSERVATIONS = 20  # about so many of a face in a whole recording
+FIRST_ROUND_SECONDS = (4.0, 15.0)  # shortest and longest time of which one observation is of the first round
+SLOW_OBSERVATIONS = 2  # of a track that an embedder's slow network sees
+
+Evidence = tuple[list[Observation], Floats]
+
+
+def embed_observations(
+    tracks: Sequence[Sequence[Observation]], info: VideoInfo, embedder: Embedder, gallery: Gallery | None = None
+) -> list[Evidence]:
+    """Those observations of each track that were embedded, with their unit vectors (n, d) float32.
+
+    `tracks` has the observations of each track of a segment of the recording, in the order of time. Without a gallery
+    there is only the first round.
+    """
+    if info.is_photo:
+        embeddings = embed_single_crops([observation.embedder_crop for [observation] in tracks], embedder)
+        return [(list(track), embeddings[i : i + 1]) for i, track in enumerate(tracks)]
+    slow = _embed(embedder.embed_slow, embedder, [_best(track, SLOW_OBSERVATIONS) for track in tracks])
+    slow_means = [vectors.mean(axis=0, keepdims=True) for vectors in slow]
+    interval = float(np.clip(info.duration / FIRST_ROUND_OBSERVATIONS, *FIRST_ROUND_SECONDS))
+    rounds = [_split(track, interval) for track in tracks]
+    evidence = _embed_round(embedder, [first for first, _ in rounds], slow_means)
+    if gallery is None:
+        return evidence
+    left = [[] if _is_certain(*known, gallery) else rest for known, (_, rest) in zip(evidence, rounds, strict=True)]
+    more = _embed_round(embedder, left, slow_means)
+    return [
+        ([*first, *second], np.concatenate([first_vectors, second_vectors]))
+        for (first, first_vectors), (second, second_vectors) in zip(evidence, more, strict=True)
+    ]
+
+
+def _split(track: Sequence[Observation], interval: float) -> tuple[list[Observation], list[Observation]]:
+    """The best observation of each `interval` seconds, and the others."""
+    best: dict[int, int] = {}
+    for i, observation in enumerate(track):
+        slot = int(observation.time // interval)
+        if slot not in best or observation.quality > track[best[slot]].quality:
+            best[slot] = i
+    first = set(best.values())
+    return [track[i] for i in sorted(first)], [track[i] for i in range(len(track)) if i not in first]
+
+
+def _best(track: Sequence[Observation], count: int) -> list[Observation]:
+    return sorted(track, key=lambda observation: observation.quality, reverse=True)[:count]
+
+
+def _embed_round(
+    embedder: Embedder, tracks: Sequence[list[Observation]], slow_means: Sequence[Floats]
+) -> list[Evidence]:
+    """The observations with their vectors; what the slow network says of the best of a track stands for all of it."""
+    fast = _embed(embedder.embed_fast, embedder, tracks)
+    return [
+        (track, normalise(embedder.join(vectors, slow.repeat(len(vectors), axis=0))))
+        for track, vectors, slow in zip(tracks, fast, slow_means, strict=True)
+    ]
+
+
+def _embed(embed: Callable[[RGB], Floats], embedder: Embedder, tracks: Sequence[Sequence[Observation]]) -> list[Floats]:
+    """The mean vector of each observation and its mirror image, (n, d) for each track; all are one batch."""
+    crops = [observation.embedder_crop for track in tracks for observation in track]
+    vectors = add_mirrored(crops, embedder.crop_size, embed) / 2
+    return np.split(vectors, np.cumsum([len(track) for track in tracks[:-1]])) if tracks else []
+
+
+def _is_certain(observations: Sequence[Observation], vectors: Floats, gallery: Gallery) -> bool:
+    """Whether these observations alone say who of the class it is, at the strict rate of strangers."""
+    qualities = np.array([observation.quality for observation in observations], np.float32)
+    scores = gallery.scores(normalise(qualities @ vectors)[None])[0]
+    second, best = np.sort(np.append(scores, -1.0))[-2:]
+    point = gallery.operating_points["strict"]
+    threshold = point.thresholds[min(len(vectors), MAX_COUNTED_OBSERVATIONS) - 1]
+    return bool(best >= threshold and best - second >= point.margin)
