@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import RecordingOutOfLimits
-from recognition.media.sandbox.protocol import MAX_REPLY_BYTES, AnyRequest, Failure, Picture, Reply, Value, as_error
+from recognition.media.sandbox.protocol import (
+    MAX_REPLY_BYTES,
+    TOO_MUCH,
+    AnyRequest,
+    Failure,
+    Picture,
+    Reply,
+    Value,
+    as_error,
+    as_text,
+)
 
 T = TypeVar("T")
 
@@ -98,10 +108,7 @@ def _next_reply(connection: Connection, request: AnyRequest) -> Reply:
     try:
         reply = msgspec.msgpack.decode(connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
     except (EOFError, ConnectionResetError):
-        raise RecordingOutOfLimits(
-            "Reading this file takes more memory or time than any ordinary one of its size. It is damaged, or made to "
-            "do harm. Convert it, or choose another one."
-        ) from None
+        raise as_error(Failure(RecordingOutOfLimits.__name__, as_text(TOO_MUCH)), Path(request.path)) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise _misbehaved() from error
     if isinstance(reply, Failure):

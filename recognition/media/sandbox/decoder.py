@@ -24,6 +24,7 @@ from recognition.errors import RecognitionError, RecordingOutOfLimits
 from recognition.media import photo_reader, video_reader
 from recognition.media.sandbox.confinement import confine
 from recognition.media.sandbox.protocol import (
+    TOO_MUCH,
     AnyRequest,
     End,
     Failure,
@@ -36,14 +37,9 @@ from recognition.media.sandbox.protocol import (
     Value,
     as_text,
 )
-from recognition.messages import Message
 from recognition.types import Frame
 
 MAX_BYTES = 640 * 2**20  # of one child, beyond what the imports take
-TOO_MUCH = Message(
-    "This file takes more memory than any ordinary one of its size. It is damaged, or made to do harm. Convert it, or "
-    "choose another one."
-)
 PR_SET_PDEATHSIG = 1
 
 

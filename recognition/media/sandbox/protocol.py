@@ -11,6 +11,10 @@ from recognition.messages import Message
 from recognition.types import Segment, VideoInfo
 
 MAX_REPLY_BYTES = 2**24  # of the longest list of key frames
+TOO_MUCH = Message(
+    "Reading this file takes more memory or time than any ordinary one of its size. It is damaged, or made to do harm. "
+    "Convert it, or choose another one."
+)
 ERRORS = {kind.__name__: kind for kind in (RecognitionError, errors.UnreadableRecording, errors.RecordingOutOfLimits)}
 
 
