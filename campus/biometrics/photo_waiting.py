@@ -21,7 +21,7 @@ from campus.accounts.roles import AnyUser
 from campus.biometrics.models import FacePhoto, PhotoImport, WaitingPhoto
 from campus.biometrics.photo_finder import FolderMatch, StudentFinder
 from campus.biometrics.photo_import import FileEntry, ImportedFile, ImportResult, file_entries, import_all
-from campus.biometrics.services import add_photo
+from campus.biometrics.services import add_photo, check_is_photo
 from campus.biometrics.zip_names import decode_path, student_folders
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -72,11 +72,10 @@ def students_for_import(user: AnyUser, row: PhotoImport) -> QuerySet[Student]:
 def put_photo_aside(*, row: PhotoImport, entry: FileEntry, file: "File[Any]") -> None:
     """Keep a photo until a person says whose it is; the same one in the same folder is kept once.
 
-    Raises UserError: empty, disk full.
+    Raises UserError: empty, no photo, disk full.
     """
     name = sanitize_file_name(entry.path.name)
-    if not file.size:
-        raise UserError("{name} is empty. Choose another photo.", name=name)
+    check_is_photo(file, name)
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)

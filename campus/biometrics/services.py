@@ -28,6 +28,7 @@ from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.storage import delete_media, media_files, media_path, write_media
+from recognition.media.file_kind import HEAD_BYTES, is_photo
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 
@@ -39,20 +40,27 @@ MAX_KEPT_GALLERIES = 5  # for each class and embedder, to go back to
 ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
+def check_is_photo(file: "File[Any]", name: str) -> None:
+    """Raises UserError for a file that is empty, or by its first bytes no photo."""
+    head = next(iter(file.chunks(HEAD_BYTES)), b"")
+    if not head:
+        raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
+    if not is_photo(head):
+        raise UserError("{name} is no photo. Choose one, such as a JPEG or PNG file.", name=sanitize_file_name(name))
+
+
 def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
     """Store an enrolment photo and request a check of it.
 
-    Raises UserError: empty, too large, already here, disk full.
+    Raises UserError: too large, empty, no photo, already here, disk full.
     """
-    size = file.size or 0
-    if not size:
-        raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
-    if size > settings.MAX_PHOTO_BYTES:
+    if (file.size or 0) > settings.MAX_PHOTO_BYTES:
         raise UserError(
             "{name} is larger than {n} MB. Make it smaller, or choose another photo.",
             name=sanitize_file_name(name),
             n=settings.MAX_PHOTO_BYTES // 1024**2,
         )
+    check_is_photo(file, name)
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)

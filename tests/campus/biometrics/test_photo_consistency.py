@@ -9,6 +9,7 @@ from PIL import Image
 
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import add_photo, save_photo_verdict
+from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
@@ -33,7 +34,7 @@ def vector(*towards: float) -> np.ndarray:
 
 def look_at(student, seed: int, towards: np.ndarray, quality: int = 90) -> FacePhoto:
     name = f"{seed}-{quality}.jpg"
-    photo = add_photo(student=student, file=ContentFile(name.encode(), name), name=name)
+    photo = add_photo(student=student, file=ContentFile(JPEG_START + name.encode(), name), name=name)
     result = EnrolmentPhoto(
         verdict="accepted",
         reason=Message(),

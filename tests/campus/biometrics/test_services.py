@@ -18,6 +18,7 @@ from campus.biometrics.services import (
 )
 from campus.common import jobs
 from campus.common.errors import UserError
+from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
@@ -25,7 +26,7 @@ from tests.campus import factories
 pytestmark = pytest.mark.django_db
 
 
-def add(student, content: bytes = b"photo", name: str = "me.jpg") -> FacePhoto:
+def add(student, content: bytes = JPEG_START + b"photo", name: str = "me.jpg") -> FacePhoto:
     return add_photo(student=student, file=ContentFile(content, name), name=name)
 
 
@@ -37,6 +38,13 @@ def test_a_photo_waits_for_its_verdict_and_comes_once() -> None:
         add(student)
     add(factories.student())
     assert FacePhoto.objects.count() == 2
+
+
+def test_only_photos_are_stored() -> None:
+    for content in (b"<html><script>alert(1)</script>", b"<svg onload=alert(1)>", b"GIF", b"%PDF-1.7"):
+        with pytest.raises(UserError, match="no photo"):
+            add(factories.student(), content, "me.jpg")
+    assert not FacePhoto.objects.exists()
 
 
 def test_empty_and_huge_photos_are_refused(settings) -> None:
