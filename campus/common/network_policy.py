@@ -8,8 +8,26 @@ from campus.common.errors import UserError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# NAT64 and 6to4: a public address that may be translated to a private IPv4 address.
-TRANSLATED_NETWORKS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")]
+# The standard library calls more addresses global than these: whatever is not yet assigned, and several of IANA's special
+# purposes (https://www.iana.org/assignments/iana-ipv6-special-registry, and iana-ipv4-special-registry), among them those
+# with an IPv4 address inside, to which a router may lead.
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+SPECIAL_NETWORKS = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.31.196.0/24",  # AS112
+        "192.52.193.0/24",  # automatic multicast tunnelling
+        "192.88.99.0/24",  # relays of 6to4
+        "192.175.48.0/24",  # AS112
+        "192.0.0.0/24",  # protocol assignments
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4
+        "2620:4f:8000::/48",  # AS112
+        "3ffe::/16",  # the former 6bone
+        "3fff::/20",  # documentation
+    )
+]
 
 
 class UnresolvableHost(UserError):
@@ -40,11 +58,7 @@ def resolve_allowed_addresses(
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         is_allowed = any(address in network for network in allowed_networks)
-        is_public = (
-            address.is_global
-            and not address.is_multicast
-            and not any(address in network for network in TRANSLATED_NETWORKS)
-        )
+        is_public = _is_public(address)
         if not (is_allowed or is_public):
             raise PrivateAddress(
                 "“{host}” is inside the server's own network. The administrator can allow it ({setting}).",
@@ -53,3 +67,15 @@ def resolve_allowed_addresses(
             )
         addresses.append((address, is_allowed))
     return addresses
+
+
+def _is_public(address: IPAddress) -> bool:
+    """Whether the address is that of one host on the internet, and nothing else."""
+    return (
+        address.is_global
+        and not (address.is_multicast or address.is_reserved)
+        and (address.version == 4 or address in GLOBAL_UNICAST)
+        and not any(address in network for network in SPECIAL_NETWORKS)
+        # ISATAP: the last half of the address contains an IPv4 address.
+        and not (address.version == 6 and int(address) >> 32 & 0xFCFF_FFFF == 0x5EFE)
+    )
