@@ -31,9 +31,9 @@ def cut_stored_crop(image: RGB, face: Face) -> RGB:
 
 
 def aligned_part(stored: RGB) -> RGB:
-    """The aligned face crop (CROP_PX, CROP_PX, 3) within a stored one."""
+    """The aligned face crop (CROP_PX, CROP_PX, 3) within a stored one, whose memory it shares."""
     top, left = dlib_facenet.DLIB_TOP, dlib_facenet.DLIB_LEFT
-    return np.ascontiguousarray(stored[top : top + CROP_PX, left : left + CROP_PX])
+    return stored[top : top + CROP_PX, left : left + CROP_PX]
 
 
 def embed_stored_crops(jpegs: Sequence[bytes], embedder: Embedder) -> Floats:
