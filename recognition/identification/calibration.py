@@ -1,22 +1,23 @@
 """From which similarity on a face is believed to be a student's: a model of the scores that impostors reach.
 
-A *genuine* score is the cosine of a face to its own student's template, an *impostor* score that to another's. The
-inverse hyperbolic tangent of a cosine (Fisher's z) of impostors has a tail like that of a normal distribution. A
+A *genuine* score is the cosine of a face to its own student's template, an *impostor* score that to another's. A
 stranger compared with n students is taken for one of them at the false-positive identification rate FPIR = 1 - (1 -
 FMR(T))^n, where FMR(T) is the false-match rate of one comparison with threshold T (open-set identification; Grother et
-al., NIST FRVT part 2). So the threshold grows with the number of candidates. The mean of several observations of a face
-is nearer to everybody's template than a single observation is, so there is a tail for one, for two, and for three or
-more observations.
+al., NIST FRVT part 2). So the threshold grows with the number of candidates.
 
-No photographs of strangers come with the library, but the tail that was measured for an embedder does. It is shifted by
-people who are known to be different: the class's own students, and a cohort of strangers where one is given. The more
-of them there are, the more they weigh. The tail's width stays the embedder's, because a class has too few people to
-measure it.
+FMR is read from the tail of the impostor scores, in Fisher's z (the inverse hyperbolic tangent of the cosine): what
+lies above a high quantile has a generalised Pareto distribution (peaks over threshold; Balkema and de Haan 1974,
+Pickands 1975). The mean of several vectors is nearer to everybody than a single one is. So the tail begins elsewhere
+for each number of the student's enrolment photos and of the face's observations.
+
+No photographs of strangers come with the library, but the tails that were measured for an embedder do. They are shifted
+by people who are known to be different: the class's own students, and a cohort of strangers where one is given. The
+more of them there are, the more they weigh. Width and shape of the tails stay the embedder's, because a class has too
+few people to measure them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 from recognition.vectors import Floats, normalise
 
 MAX_COUNTED_OBSERVATIONS = 3  # more of them count as three
+PHOTO_GROUPS = (1, 2, 3, 6)  # the least number of photos of each group of students who share their tails
+MANY_PHOTOS = PHOTO_GROUPS[-1]
 TAIL_SHARE = 0.01  # of the impostor scores, which are the tail
-TAIL_START = NormalDist().inv_cdf(1 - TAIL_SHARE)  # where the tail begins, in standard deviations from the mean
 PRIOR_PEOPLE = 135  # that the embedder's own tail counts for, beside the people of a class
 
 SCORED_ROWS = 2000  # at once, so that a gallery of thousands doesn't fill the memory
@@ -34,84 +36,126 @@ MAX_PAIRS = 2_000_000  # which are enough to find their tail
 DRAWS_PER_STUDENT = 20
 HISTOGRAM_BINS = 60
 
-Tail = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What `tools/measure_tails.py` says of an embedder, for 1, 2, and 3 or more observations.
-
-    `tails` are those of impostors. `photo_shift` is the Fisher's z by which enrolment photos, embedded from near and
-    far, are nearer to other people than observations are.
-    """
-
-    tails: tuple[Tail, Tail, Tail]
-    photo_shift: tuple[float, float, float]
-
-
-# On 135 people of one set of press photographs for 1 observation, and the 55 of them with several photos for more.
-MEASURED = {
-    "dlib-resnet-v1": Measured(((1.320, 0.161), (1.435, 0.169), (1.461, 0.175)), (0.156, 0.094, 0.077)),
-    # A normal tail, which stands until it is fitted with few photos; it is too careful with one.
-    "dlib-facenet-v1": Measured(((1.098, 0.156), (1.178, 0.202), (1.179, 0.217)), (0.146, 0.048, 0.032)),
-    "facenet-20180408": Measured(((-0.016, 0.230), (0.096, 0.215), (0.101, 0.218)), (0.135, 0.119, 0.119)),
-    # Its weights can't be had here. These are the tails of facenet-20180408, wider by a fifth.
-    "facenet-20180402": Measured(((-0.016, 0.276), (0.096, 0.258), (0.101, 0.262)), (0.135, 0.119, 0.119)),
-}
+PerObservations = tuple[float, float, float]  # for 1, 2, and 3 or more observations
 
 
 @dataclass(frozen=True, slots=True)
 class ImpostorModel:
-    """The tail of impostor scores for 1, 2, and 3 or more observations: mean and standard deviation of Fisher's z."""
+    """The tails of impostor scores, in Fisher's z.
 
-    tails: tuple[Tail, Tail, Tail]
+    `starts`, a row for each of PHOTO_GROUPS, are what the share TAIL_SHARE of the scores exceeds. The excess has a
+    generalised Pareto distribution with one of the `scales` and a `shape` below 0: it is bounded.
+    """
 
-    def threshold(self, observations: ArrayLike, fpir: float, candidates: ArrayLike) -> NDArray[np.float64]:
+    starts: tuple[PerObservations, ...]
+    scales: PerObservations
+    shape: float
+
+    def threshold(
+        self, observations: ArrayLike, fpir: float, candidates: ArrayLike, photos: ArrayLike = MANY_PHOTOS
+    ) -> NDArray[np.float64]:
         """The cosine that a stranger reaches to any of `candidates` students at the rate `fpir` (0..1).
 
-        `observations` is the number of the stranger's observations. It and `candidates` may be arrays, and are
-        broadcast.
+        `observations` is the number of the stranger's observations, `photos` that of a student's enrolment photos. They
+        and `candidates` may be arrays, and are broadcast. Rates per student above TAIL_SHARE continue the tail's
+        formula into the body of the scores, and are rough.
         """
-        from scipy.special import ndtri  # takes a quarter of a second
-
-        mean, deviation = np.array(self.tails)[np.clip(observations, 1, MAX_COUNTED_OBSERVATIONS) - 1].T
+        columns = np.clip(observations, 1, MAX_COUNTED_OBSERVATIONS) - 1
         fmr = -np.expm1(np.log1p(-fpir) / np.maximum(candidates, 1))
-        return np.asarray(np.tanh(mean - deviation * ndtri(fmr)))
+        excess = np.array(self.scales)[columns] / self.shape * ((fmr / TAIL_SHARE) ** -self.shape - 1)
+        return np.asarray(np.tanh(np.array(self.starts)[_photo_group(photos), columns] + excess))
 
     def adapt(
         self,
         scores: Sequence["ClassScores"],
         templates: Floats,
+        photos: NDArray[np.int64],
         strangers: Floats | None,
-        photo_shift: tuple[float, float, float],
+        photo_shift: PerObservations,
     ) -> "ImpostorModel":
         """This model with its tails shifted by people who are known to be different.
 
-        `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, and `strangers`
-        (m, d) a cohort, one vector a person. `photo_shift` is the embedder's.
+        `scores` are those of the class for 1, 2 and 3 observations, `templates` (n, d) its templates, each made of so
+        many `photos` (n,), and `strangers` (m, d) a cohort, one vector a person. `photo_shift` is the embedder's.
         """
-        tail_starts = [mean + deviation * TAIL_START for mean, deviation in self.tails]
+        prior_starts = np.array(self.starts)[_photo_group(photos)].mean(axis=0)
         cohort_start = None if strangers is None else tail_start([strangers @ templates.T])
-        tails = []
-        for (_, deviation), prior_start, of_class, shift in zip(
-            self.tails, tail_starts, scores, photo_shift, strict=True
-        ):
-            weight, total = float(PRIOR_PEOPLE), PRIOR_PEOPLE * prior_start
+        shifts = []
+        for of_class, prior_start, shift in zip(scores, prior_starts, photo_shift, strict=True):
+            weight, total = float(PRIOR_PEOPLE), 0.0
             if of_class.tail_start is not None:
                 weight += len(templates)
-                total += len(templates) * (of_class.tail_start - shift)
+                total += len(templates) * (of_class.tail_start - shift - float(prior_start))
             if strangers is not None and cohort_start is not None:
                 # There is one photo of each; more observations would come nearer by as much as the embedder's own do.
                 weight += len(strangers)
-                total += len(strangers) * (cohort_start - photo_shift[0] + prior_start - tail_starts[0])
-            tails.append((total / weight - deviation * TAIL_START, deviation))
-        one, two, three = tails
-        return ImpostorModel((one, two, three))
+                total += len(strangers) * (cohort_start - photo_shift[0] - float(prior_starts[0]))
+            shifts.append(total / weight)
+        return ImpostorModel(rows_of_three(np.array(self.starts) + shifts), self.scales, self.shape)
+
+
+def _photo_group(photos: ArrayLike) -> NDArray[np.int64]:
+    return np.searchsorted(PHOTO_GROUPS, np.maximum(photos, 1), side="right") - 1
+
+
+def rows_of_three(values: ArrayLike) -> tuple[PerObservations, ...]:
+    """The rows of an array (n, 3) or of a nested list."""
+    return tuple((one, two, three) for one, two, three in np.asarray(values, np.float64).tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `tools/measure_tails.py` says of an embedder.
+
+    `photo_shift` is the Fisher's z by which enrolment photos, embedded from near and far, are nearer to other people
+    than 1, 2 and 3 observations are.
+    """
+
+    model: ImpostorModel
+    photo_shift: PerObservations
+
+
+# On 135 people of one set of press photographs, 55 of them with several photos.
+MEASURED = {
+    "dlib-resnet-v1": Measured(
+        ImpostorModel(
+            starts=((1.635, 1.704, 1.729), (1.680, 1.765, 1.788), (1.704, 1.792, 1.821), (1.708, 1.802, 1.829)),
+            scales=(0.057, 0.073, 0.073),
+            shape=-0.011,
+        ),
+        photo_shift=(0.152, 0.148, 0.143),
+    ),
+    "dlib-facenet-v1": Measured(
+        ImpostorModel(
+            starts=((1.381, 1.448, 1.472), (1.428, 1.514, 1.537), (1.454, 1.540, 1.569), (1.461, 1.551, 1.580)),
+            scales=(0.050, 0.064, 0.066),
+            shape=-0.013,
+        ),
+        photo_shift=(0.144, 0.146, 0.140),
+    ),
+    "facenet-20180408": Measured(
+        ImpostorModel(
+            starts=((0.458, 0.528, 0.534), (0.498, 0.570, 0.580), (0.510, 0.587, 0.600), (0.514, 0.595, 0.605)),
+            scales=(0.082, 0.079, 0.081),
+            shape=-0.079,
+        ),
+        photo_shift=(0.131, 0.120, 0.127),
+    ),
+    # Its weights can't be had here. These are the tails of facenet-20180408, a tenth later and a fifth wider.
+    "facenet-20180402": Measured(
+        ImpostorModel(
+            starts=((0.558, 0.628, 0.634), (0.598, 0.670, 0.680), (0.610, 0.687, 0.700), (0.614, 0.695, 0.705)),
+            scales=(0.098, 0.095, 0.097),
+            shape=-0.079,
+        ),
+        photo_shift=(0.131, 0.120, 0.127),
+    ),
+}
 
 
 def prior_impostor_model(embedder: str) -> ImpostorModel:
     """The model that was measured for an embedder, before anything is known of a class."""
-    return ImpostorModel(MEASURED[embedder].tails)
+    return MEASURED[embedder].model
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +164,8 @@ class ClassScores:
 
     `genuine` (p,) are the cosines to the mean of the same student's other photos, NaN where there are none. `impostor`
     (p,) are those to the nearest other student's template, -1 where there is none. `tail_start` is the Fisher's z that
-    the share TAIL_SHARE of all cosines to other students' templates exceeds, None where there are too few of them.
+    the share TAIL_SHARE of the cosines to other students' templates exceeds, of students with so many photos; None
+    where there are too few of them.
     """
 
     genuine: Floats
@@ -141,14 +186,15 @@ def score_class(groups: Sequence[Floats], templates: Floats, observations: int, 
     vectors = np.concatenate([means for means, _ in probes])
     student = np.repeat(np.arange(len(groups)), [len(means) for means, _ in probes])
     impostor = np.full(len(vectors), -1, np.float32)
-    is_kin = templates @ templates.T >= kinship
-    np.fill_diagonal(is_kin, val=True)
+    says_nothing = templates @ templates.T >= kinship
+    np.fill_diagonal(says_nothing, val=True)
+    says_nothing[[len(group) < observations for group in groups]] = True
     step = 1 + len(vectors) * len(templates) // MAX_PAIRS
     samples = []
     for start in range(0, len(vectors), SCORED_ROWS):
         rows = slice(start, start + SCORED_ROWS)
         scores = vectors[rows] @ templates.T
-        samples.append(scores[~is_kin[student[rows]]][::step])
+        samples.append(scores[~says_nothing[student[rows]]][::step])
         scores[np.arange(len(scores)), student[rows]] = -1
         impostor[rows] = scores.max(axis=1)
     return ClassScores(np.concatenate([genuine for _, genuine in probes]), impostor, tail_start(samples))

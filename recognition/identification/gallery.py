@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
@@ -23,6 +24,7 @@ from recognition.identification.calibration import (
     ClassScores,
     ImpostorModel,
     prior_impostor_model,
+    rows_of_three,
     score_class,
     score_histograms,
 )
@@ -31,7 +33,7 @@ from recognition.identification.networks import split_by_network
 from recognition.identification.suspect_photos import describe_suspects, drop_suspect_photos
 from recognition.vectors import Floats, normalise
 
-FORMAT = 6
+FORMAT = 7
 # Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the
 # class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
@@ -49,7 +51,8 @@ SVM_C = 3.0
 class OperatingPoint:
     """When a face is believed to be a student's.
 
-    `thresholds` are the least cosines to the student's template for 1, 2, and 3 or more observations; `margin` is how
+    `thresholds` are the least cosines to the template of a student with as many photos as half of the class have, for
+    1, 2, and 3 or more observations; `margin` is how
     much lower the second best student's cosine must be. `expected_fpir` is the share of strangers who are then taken
     for somebody of the class, `expected_miss` the share of the class's own faces that are not recognised, both 0..1;
     None where nobody has enough photos to say.
@@ -65,7 +68,8 @@ class OperatingPoint:
 class Gallery:
     """The templates and SVMs of a class, made by `train_gallery`.
 
-    `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, `coef` (n, d) and `intercept` (n,) the
+    `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, made of so many
+    `photo_counts` (n,), `coef` (n, d) and `intercept` (n,) the
     SVMs. `impostor_model` says how near strangers come. `operating_points` has one for each strictness, for a face that
     may be anybody of the class. `report` says what the training saw, as plain values.
     """
@@ -73,6 +77,7 @@ class Gallery:
     embedder: str
     labels: tuple[str, ...]
     templates: Floats
+    photo_counts: NDArray[np.int64]
     coef: Floats
     intercept: Floats
     impostor_model: ImpostorModel
@@ -92,12 +97,14 @@ class Gallery:
     @property
     def linking_threshold(self) -> float:
         """The cosine above which two tracks in one place can be the same face."""
-        return 2 * self.operating_points["lenient"].thresholds[0] - 1
+        return 2 * float(self.impostor_model.threshold(1, FPIR_BY_STRICTNESS["lenient"], len(self.labels))) - 1
 
     @property
     def clustering_threshold(self) -> float:
         """The cosine from which on two strangers are the same person."""
-        return self.operating_points["lenient"].thresholds[-1]
+        return float(
+            self.impostor_model.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["lenient"], len(self.labels))
+        )
 
     def scores(self, vectors: Floats) -> Floats:
         """The cosine of each unit vector (m, d) to each student's template, as (m, n)."""
@@ -114,7 +121,8 @@ class Gallery:
             "embedder": self.embedder,
             "labels": self.labels,
             "report": self.report,
-            "impostor_tails": self.impostor_model.tails,
+            "photo_counts": self.photo_counts.tolist(),
+            "impostor_model": asdict(self.impostor_model),
             "operating_points": {strictness: asdict(point) for strictness, point in self.operating_points.items()},
         }
         with atomic_write(Path(path)) as beside:
@@ -151,14 +159,19 @@ class Gallery:
                 made=manifest["embedder"],
                 now=embedder,
             )
-        one, two, three = ((float(mean), float(deviation)) for mean, deviation in manifest["impostor_tails"])
+        impostors = manifest["impostor_model"]
         return cls(
             embedder=manifest["embedder"],
             labels=tuple(manifest["labels"]),
             templates=templates,
+            photo_counts=np.array(manifest["photo_counts"], np.int64),
             coef=coef,
             intercept=intercept,
-            impostor_model=ImpostorModel((one, two, three)),
+            impostor_model=ImpostorModel(
+                starts=rows_of_three(impostors["starts"]),
+                scales=rows_of_three([impostors["scales"]])[0],
+                shape=impostors["shape"],
+            ),
             operating_points={
                 strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
                 for strictness, point in manifest["operating_points"].items()
@@ -190,16 +203,21 @@ def train_gallery(
     right = [(confirmed or {}).get(label, ()) if len(photos[label]) else range(len(known[label])) for label in labels]
     kept, suspects = drop_suspect_photos(groups, right)
     templates = np.stack([_template(group, lectures.get(label, ())) for label, group in zip(labels, kept, strict=True)])
+    photo_counts = np.array(
+        [_count_photos(group, lectures.get(label, ())) for label, group in zip(labels, kept, strict=True)]
+    )
+    usual_count = int(np.median(photo_counts))
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
-    look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels)))
-    one_person = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["strict"], len(labels)))
-    scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
-    impostor_model = prior.adapt(
-        scores, templates, _drop_own_people(strangers, templates, prior), MEASURED[embedder].photo_shift
+    look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels), usual_count))
+    one_person = float(
+        prior.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["strict"], len(labels), usual_count)
     )
+    scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
+    others = _drop_own_people(strangers, templates, photo_counts, prior)
+    impostor_model = prior.adapt(scores, templates, photo_counts, others, MEASURED[embedder].photo_shift)
     points = {
-        strictness: _operating_point(impostor_model, fpir, scores, len(labels))
+        strictness: _operating_point(impostor_model, fpir, scores, len(labels), usual_count)
         for strictness, fpir in FPIR_BY_STRICTNESS.items()
     }
     coef, intercept = _train_svms(kept, templates)
@@ -223,6 +241,7 @@ def train_gallery(
         embedder=embedder,
         labels=labels,
         templates=templates,
+        photo_counts=photo_counts,
         coef=coef,
         intercept=intercept,
         impostor_model=impostor_model,
@@ -242,14 +261,16 @@ def _learning_curve_by_network(groups: Sequence[Floats], embedder: str) -> dict[
     }
 
 
-def _drop_own_people(strangers: Floats | None, templates: Floats, prior: ImpostorModel) -> Floats | None:
+def _drop_own_people(
+    strangers: Floats | None, templates: Floats, photo_counts: NDArray[np.int64], prior: ImpostorModel
+) -> Floats | None:
     """The strangers (m, d) without those who are nearer to a student (n, d) than strangers come: a student of the class
     who is known elsewhere by another label. None if none are left.
     """
     if strangers is None:
         return None
-    nearest = (strangers @ templates.T).max(axis=1)
-    left = strangers[nearest < prior.threshold(1, FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS], len(templates))]
+    thresholds = prior.threshold(1, FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS], len(templates), photo_counts)
+    left = strangers[(strangers @ templates.T < thresholds).all(axis=1)]
     return left if len(left) else None
 
 
@@ -260,6 +281,11 @@ def _template(group: Floats, lectures: Sequence[Floats]) -> Floats:
     count = max(MIN_TEMPLATE_PHOTOS, int(np.ceil(len(group) * (1 - TRIMMED_SHARE))))
     typical = np.sort(np.argsort(-(group @ group.sum(axis=0)), kind="stable")[:count])
     return normalise(group[typical].mean(axis=0) * len(group) + LECTURE_WEIGHT * sum(lectures, np.zeros_like(group[0])))
+
+
+def _count_photos(group: Floats, lectures: Sequence[Floats]) -> int:
+    """How many photos a template is worth, what lectures showed included."""
+    return int(np.ceil(len(group) + LECTURE_WEIGHT * len(lectures)))
 
 
 def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Floats]:
@@ -281,9 +307,11 @@ def _train_svms(groups: Sequence[Floats], templates: Floats) -> tuple[Floats, Fl
     return coef, intercept
 
 
-def _operating_point(model: ImpostorModel, fpir: float, scores: Sequence[ClassScores], students: int) -> OperatingPoint:
+def _operating_point(
+    model: ImpostorModel, fpir: float, scores: Sequence[ClassScores], students: int, photos: int
+) -> OperatingPoint:
     """The thresholds for a rate of strangers, and a margin that no larger share of the class's photos misses."""
-    one, two, three = model.threshold(np.arange(MAX_COUNTED_OBSERVATIONS) + 1, fpir, students).tolist()
+    one, two, three = model.threshold(np.arange(MAX_COUNTED_OBSERVATIONS) + 1, fpir, students, photos).tolist()
     max_margin = (1 - one) / 5
     leads = scores[0].genuine - scores[0].impostor
     leads = leads[np.isfinite(leads)]

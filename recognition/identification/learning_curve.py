@@ -35,7 +35,7 @@ def measure_learning_curve(
         for strictness, fpir in fpirs.items():
             row: dict[str, Any] = {"photos": photos, "students": len(chosen), "miss": None, "low": None, "high": None}
             if len(chosen) >= MIN_CURVE_STUDENTS:
-                threshold = impostor_model.threshold(MAX_COUNTED_OBSERVATIONS, fpir, len(groups))
+                threshold = impostor_model.threshold(MAX_COUNTED_OBSERVATIONS, fpir, len(groups), photos)
                 shares = (scores < threshold).mean(axis=1)
                 low, high = share_interval(float(shares.sum()), len(shares))
                 row |= {"miss": float(shares.mean()), "low": low, "high": high}

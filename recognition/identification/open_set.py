@@ -26,11 +26,13 @@ def identify(
 
     `excluded` (people, labels) says which people can't be which students.
 
-    A person is a student where the cosine to the student's template reaches the threshold, every other student who may
-    still be this person is behind by `margin`, and the SVMs put no look-alike first. Whoever sits elsewhere at the same
-    moment can't sit here: between people of one moment, the assignment of greatest total similarity decides. It is
-    repeated as long as somebody is identified, for two reasons: one student can be several people at different moments,
-    and the fewer students a person may still be, the lower is the threshold that strangers reach at the wanted rate.
+    A person is a student where the cosine to the student's template reaches the student's threshold, every other
+    student who may still be this person is behind by `margin`, and the SVMs put no look-alike first. Students are
+    compared by the excess over their thresholds, since a template of many photos is nearer to everybody than that of
+    one. Whoever sits elsewhere at the same moment can't sit here: between people of one moment, the assignment of
+    greatest total excess decides. It is repeated as long as somebody is identified, for two reasons: one student can be
+    several people at different moments, and the fewer students a person may still be, the lower is the threshold that
+    strangers reach at the wanted rate.
     """
     if not people:
         return []
@@ -44,43 +46,49 @@ def identify(
     progress = True
     while progress:
         progress = False
-        threshold = gallery.impostor_model.threshold(observations, fpir, (~taken).sum(axis=1))
-        is_candidate = (scores >= threshold[:, None]) & ~taken & (students == UNASSIGNED)[:, None]
-        pairs = assign(scores - threshold[:, None], is_candidate)
+        candidates = (~taken).sum(axis=1)
+        threshold = gallery.impostor_model.threshold(
+            observations[:, None], fpir, candidates[:, None], gallery.photo_counts
+        )
+        excess = scores - threshold
+        is_candidate = (excess >= 0) & ~taken & (students == UNASSIGNED)[:, None]
+        pairs = assign(excess, is_candidate)
         # The widest lead first: only a student who certainly sits elsewhere makes room for a look-alike here.
-        pairs.sort(key=lambda pair: _lead(scores[pair[0]], pair[1], ~taken[pair[0]]), reverse=True)
+        pairs.sort(key=lambda pair: _lead(excess[pair[0]], pair[1], ~taken[pair[0]]), reverse=True)
         for i, k in pairs:
             free = ~taken[i]
-            look_alikes = free & (scores[i] >= scores[i, k] - LOOK_ALIKE_SHARE * (1 - threshold[i]))
-            is_ahead = free[k] and _lead(scores[i], k, free) >= margin
+            look_alikes = free & (excess[i] >= excess[i, k] - LOOK_ALIKE_SHARE * (1 - threshold[i, k]))
+            is_ahead = free[k] and _lead(excess[i], k, free) >= margin
             if is_ahead and svm_scores[i, k] >= svm_scores[i, look_alikes].max():
                 students[i] = k
                 taken[together[i], k] = True
                 progress = True
-    _extend_presences(people, embeddings, students, np.where(excluded, -np.inf, scores), together, gallery)
-    return [_identity(gallery, scores[i], k) for i, k in enumerate(students)]
+    _extend_presences(people, embeddings, students, np.where(excluded, -np.inf, excess), together, gallery)
+    return [_identity(gallery, scores[i], excess[i], k) for i, k in enumerate(students)]
 
 
-def _identity(gallery: Gallery, scores: Floats, student: int) -> Identity:
-    second, best = np.sort(np.append(scores, [-1.0, -1.0]))[-2:]
+def _identity(gallery: Gallery, scores: Floats, excess: NDArray[np.float64], student: int) -> Identity:
+    order = [int(k) for k in np.argsort(-excess)]
+    best = order[0] if student == UNASSIGNED else student
+    others = [k for k in order if k != best]
+    margin = float(scores[best] - scores[others[0]]) if others else float(scores[best]) + 1
     if student == UNASSIGNED:
-        return Identity(label=None, score=float(best), margin=float(best - second))
-    others = [gallery.labels[k] for k in np.argsort(-scores) if k != student]
-    runner_up = others[0] if others else None
-    return Identity(label=gallery.labels[student], score=float(best), margin=float(best - second), runner_up=runner_up)
+        return Identity(label=None, score=float(scores[best]), margin=margin)
+    runner_up = gallery.labels[others[0]] if others else None
+    return Identity(label=gallery.labels[student], score=float(scores[best]), margin=margin, runner_up=runner_up)
 
 
-def _lead(scores: Floats, student: int, free: Mask) -> float:
-    """How far a student's score is above the best of the other students who are `free` (n,)."""
+def _lead(excess: NDArray[np.float64], student: int, free: Mask) -> float:
+    """How far a student's excess is above the best of the other students who are `free` (n,)."""
     others = free & (np.arange(len(free)) != student)
-    return float(scores[student] - scores[others].max(initial=-1.0))
+    return float(excess[student] - excess[others].max(initial=-1.0))
 
 
 def _extend_presences(
     people: Sequence[Person],
     embeddings: Floats,
     students: NDArray[np.int64],
-    scores: Floats,
+    excess: NDArray[np.float64],
     together: Mask,
     gallery: Gallery,
 ) -> None:
@@ -94,8 +102,8 @@ def _extend_presences(
         return
     boxes = np.stack([person.median_box for person in people])
     for i in np.flatnonzero(students == UNASSIGNED):
-        k = int(scores[i].argmax())
-        is_student = (students[identified] == k) & np.isfinite(scores[i, k])
+        k = int(excess[i].argmax())
+        is_student = (students[identified] == k) & np.isfinite(excess[i, k])
         in_same_place = is_near(boxes[i : i + 1], boxes[identified])[0]
         looks_same = embeddings[identified] @ embeddings[i] > gallery.linking_threshold
         is_elsewhere = (together[i, identified] & is_student).any()

@@ -138,7 +138,8 @@ def _presence(
     seconds = sum(end - start for start, end in intervals)
     observations = sum(person.observation_count for person in people)
     best = max((identity for _, identity in matches), key=lambda identity: identity.score)
-    threshold = float(gallery.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1))
+    photos = gallery.photo_counts[gallery.labels.index(label)]
+    threshold = float(gallery.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1, photos))
     return Presence(
         label=label,
         present=is_certain,
@@ -173,8 +174,10 @@ def _unknown_person(
 def _resembled_students(people: Sequence[Person], gallery: Gallery) -> tuple[str, ...]:
     """The labels of the students whom the people resemble, the most similar first."""
     scores = gallery.scores(np.stack([person.embedding() for person in people]))
-    observations = [person.observation_count for person in people]
-    lead = (scores - gallery.impostor_model.threshold(observations, RESEMBLANCE_FMR, 1)[:, None]).max(axis=0)
+    observations = np.array([[person.observation_count] for person in people])
+    lead = (scores - gallery.impostor_model.threshold(observations, RESEMBLANCE_FMR, 1, gallery.photo_counts)).max(
+        axis=0
+    )
     return tuple(gallery.labels[k] for k in np.argsort(-lead) if lead[k] >= 0)
 
 

@@ -148,7 +148,8 @@ def test_a_poorer_moment_on_the_same_seat_extends_the_presence(gallery) -> None:
 
 def test_a_video_needs_three_samples_and_a_photo_one(gallery) -> None:
     assert not present(vote([result(track(2, np.array([4.0, 6.0])))], gallery, ROSTER, MINUTE))
-    photo = vote([result(track(2, np.array([0.0])), track(5, np.array([0.0]), x=400))], gallery, ROSTER, PHOTO)
+    faces = (track(2, np.array([0.0]), spread=0.2), track(5, np.array([0.0]), x=400, spread=0.2))
+    photo = vote([result(*faces)], gallery, ROSTER, PHOTO)
     assert present(photo) == {"2", "5"}
     assert photo.presences[2].share == 1
 
