@@ -30,7 +30,16 @@ ROSTER_SIZE, STRANGERS = 36, 6
 FRAMES_BETWEEN_KEYS = 5
 BITS_PER_FRAME = 400_000
 PHOTO_FACE_SHARE = 0.45  # of a photo's height that the face takes
-LECTURES = {"1min-a": 1, "1min-b": 1, "1min-c": 1, "1min-d": 1, "5min-a": 5, "5min-b": 5, "20min": 20}  # name: minutes
+# Name: class, minutes, and the lecture of the class before it, which shows the same people by other photos.
+LECTURES = {
+    "1min-a1": ("a", 1, ""),
+    "1min-a2": ("a", 1, "1min-a1"),
+    "1min-b1": ("b", 1, ""),
+    "1min-b2": ("b", 1, "1min-b1"),
+    "5min-c1": ("c", 5, ""),
+    "5min-c2": ("c", 5, "5min-c1"),
+    "20min-d1": ("d", 20, ""),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +82,22 @@ def plan_attendance(names: Sequence[str], minutes: float, rng: np.random.Generat
 
 
 def compose_lecture(
-    out: Path, minutes: float, photos: Mapping[str, Sequence[Path]], strangers: Sequence[Path], tools: Path, seed: int
+    out: Path,
+    minutes: float,
+    photos: Mapping[str, Sequence[Path]],
+    strangers: Sequence[Path],
+    tools: Path,
+    *,
+    follows: str = "",
 ) -> None:
-    """Write a lecture and, beside it, a .json with its truth. `photos` are those shown of each person.
+    """Write a lecture and, beside it, a .json with its truth. `photos` are those shown of each of the class. `follows`
+    is the name of the class's lecture before.
 
     Three of those who stay change their seat in the middle of lectures of five minutes and more.
     """
     composer = _load_composer(tools)
-    rng = np.random.default_rng(seed)
-    names = sorted(rng.permutation(sorted(photos))[:ROSTER_SIZE].tolist())
+    rng = np.random.default_rng(list(out.stem.encode()))
+    names = sorted(photos)
     unknown = [strangers[i] for i in rng.permutation(len(strangers))[:STRANGERS]]
     duration = 60.0 * minutes
     present = plan_attendance(names, minutes, rng)
@@ -127,6 +143,7 @@ def compose_lecture(
         video.mux(stream.encode())
     truth = {
         "duration": duration,
+        "follows": follows,
         "roster": names,
         "present": {name: spans for name, spans in present.items() if spans},
         "strangers": [path.name for path in unknown],
@@ -138,16 +155,19 @@ def compose_lecture(
 
 def compose_lectures(folder: Path, people: Path, strangers: Path, shown: slice, tools: Path) -> list[Path]:
     """The lectures of LECTURES, composed unless they are in the folder already: 34 minutes in all."""
-    photos = {name: paths[shown] for name, paths in photos_by_person(people).items() if paths[shown]}
+    photos = {name: paths[shown] for name, paths in photos_by_person(people).items() if len(paths[shown]) > 1}
     unknown = sorted(path for path in strangers.iterdir() if path.is_file())
     about = json.dumps([[str(path) for path in paths] for paths in (*photos.values(), unknown)])
     folder /= f"lectures-{hashlib.sha256(about.encode()).hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     videos = []
-    for seed, (name, minutes) in enumerate(LECTURES.items()):
+    for name, (class_name, minutes, follows) in LECTURES.items():
         video = folder / f"{name}.mp4"
         if not video.exists():
-            compose_lecture(video, minutes, photos, unknown, tools, seed)
+            order = np.random.default_rng(list(class_name.encode())).permutation(sorted(photos))
+            half = slice(1 if follows else 0, None, 2)
+            seen = {person: photos[person][half] for person in order[:ROSTER_SIZE].tolist()}
+            compose_lecture(video, minutes, seen, unknown, tools, follows=follows)
         videos.append(video)
     return videos
 

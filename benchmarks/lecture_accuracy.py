@@ -5,22 +5,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.composing import Sitting, read_sittings
 from benchmarks.peer_rules import Floats, majority_label, train_peer_rules
 from benchmarks.photo_accuracy import EnrolledPerson, first_photos, process_recording, raw_vectors, train_class
-from recognition import Detector, Embedder, Gallery, VotePolicy, probe, vote
-from recognition.identification.gallery import FPIR_BY_STRICTNESS
+from recognition import Detector, Embedder, Gallery, VotePolicy, probe, train_gallery, vote
+from recognition.identification.gallery import DEFAULT_STRICTNESS, FPIR_BY_STRICTNESS
+from recognition.identification.lecture_faces import fit_students
 from recognition.tracking.linking import link_tracks
-from recognition.types import FacePosition, Presence, SegmentResult, VideoInfo
+from recognition.tracking.person import Person
+from recognition.types import FacePosition, Presence, SegmentResult, Track, VideoInfo
 
+SECOND_LECTURE = "balanced, second lectures"
+SECOND_LECTURE_CONFIRMED = "balanced, once the first was confirmed"
 OWNER_MAX_SECONDS = 5.0  # between a face and the time on the seat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lecture:
-    """A processed lecture and its truth. `raw` has the vectors of each track for the peers' rules, by id."""
+    """A processed lecture and its truth.
+
+    `follows` is the name of the class's lecture before, "" for none. `raw` has the vectors of each track for the peers'
+    rules, by id.
+    """
 
     name: str
+    follows: str
     minutes: float
     roster: Sequence[str]
     present: Mapping[str, Sequence[tuple[float, float]]]
@@ -57,6 +68,7 @@ def process_lecture(path: Path, embedder: Embedder) -> Lecture:
     results = process_recording(path, info, embedder, Detector())
     return Lecture(
         name=path.stem,
+        follows=truth.get("follows", ""),
         minutes=round(info.duration / 60, 1),
         roster=truth["roster"],
         present=truth["present"],
@@ -92,28 +104,57 @@ def answer_truthfully(presences: Sequence[Presence], sittings: Sequence[Sitting]
     return present
 
 
-def judge_lecture(lecture: Lecture, known: Mapping[str, EnrolledPerson], embedder: Embedder) -> Iterator[Case]:
-    """What each rule says of everybody in a lecture, with these enrolment photos.
+def judge_lecture(
+    lecture: Lecture, known: Mapping[str, EnrolledPerson], embedder: Embedder, before: Lecture | None = None
+) -> Iterator[Case]:
+    """What each rule says of everybody in a lecture, with these enrolment photos; and, where the class had another
+    lecture before, what is said after that was confirmed.
 
     The peers' rules name each observation of a person, and the majority decides.
     """
     enrolled = first_photos(known, max(len(person.embeddings) for person in known.values()), lecture.roster)
     gallery = train_class(enrolled, embedder)
     for strictness in FPIR_BY_STRICTNESS:
-        policy = VotePolicy(strictness=strictness)
-        presences = vote(lecture.results, gallery, lecture.roster, lecture.info, policy).presences
-        certain = [presence for presence in presences if presence.present]
-        asked = [presence for presence in presences if presence.to_confirm]
-        yield from _cases(
-            lecture,
-            strictness,
-            at_once={presence.label for presence in certain},
-            answered=answer_truthfully(presences, lecture.sittings),
-            taken={owner for presence in certain for owner in find_owners(presence.face_positions, lecture.sittings)},
-            asked={presence.label for presence in asked}
-            | {owner for presence in asked for owner in find_owners(presence.face_positions, lecture.sittings)},
-        )
+        yield from _judge_by_vote(lecture, strictness, gallery, strictness)
+    if before:
+        learnt = learn_lecture(before, gallery)
+        photos = {name: person.embeddings for name, person in enrolled.items()}
+        with_lecture = train_gallery(photos, embedder.id, lectures={name: [mean] for name, mean in learnt.items()})
+        yield from _judge_by_vote(lecture, SECOND_LECTURE, gallery, DEFAULT_STRICTNESS)
+        yield from _judge_by_vote(lecture, SECOND_LECTURE_CONFIRMED, with_lecture, DEFAULT_STRICTNESS)
     yield from _judge_by_peers(lecture, enrolled, gallery)
+
+
+def learn_lecture(lecture: Lecture, gallery: Gallery) -> dict[str, Floats]:
+    """The mean vector (d,) of each student whom a person confirmed truthfully, where the face fits the photos."""
+    presences = vote(lecture.results, gallery, lecture.roster, lecture.info).presences
+    tracks: dict[str, list[Track]] = {}
+    for presence in presences:
+        for track in presence.tracks:
+            if find_owners([Person([track]).face_position], lecture.sittings) == {presence.label}:
+                tracks.setdefault(presence.label, []).append(track)
+    if not tracks:
+        return {}
+    means = np.stack([Person(own).embedding() for own in tracks.values()])
+    rows = np.array([gallery.labels.index(name) for name in tracks])
+    fits = fit_students(means, rows, gallery.templates, gallery.embedder)
+    return {name: mean for name, mean, is_fit in zip(tracks, means, fits, strict=True) if is_fit}
+
+
+def _judge_by_vote(lecture: Lecture, rule: str, gallery: Gallery, strictness: str) -> Iterator[Case]:
+    policy = VotePolicy(strictness=strictness)
+    presences = vote(lecture.results, gallery, lecture.roster, lecture.info, policy).presences
+    certain = [presence for presence in presences if presence.present]
+    asked = [presence for presence in presences if presence.to_confirm]
+    yield from _cases(
+        lecture,
+        rule,
+        at_once={presence.label for presence in certain},
+        answered=answer_truthfully(presences, lecture.sittings),
+        taken={owner for presence in certain for owner in find_owners(presence.face_positions, lecture.sittings)},
+        asked={presence.label for presence in asked}
+        | {owner for presence in asked for owner in find_owners(presence.face_positions, lecture.sittings)},
+    )
 
 
 def _judge_by_peers(lecture: Lecture, enrolled: Mapping[str, EnrolledPerson], gallery: Gallery) -> Iterator[Case]:
