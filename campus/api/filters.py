@@ -22,7 +22,7 @@ from campus.attendance.models import (
     Sighting,
     UnknownPerson,
 )
-from campus.biometrics.models import FacePhoto, Gallery, LookAlike
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
@@ -120,6 +120,15 @@ class PhotoFilter(filters.FilterSet):
 
     class Meta:
         model = FacePhoto
+        fields = ["state"]
+
+
+class LectureFaceFilter(filters.FilterSet):
+    student = IdFilter("student")
+    lecture = IdFilter("lecture")
+
+    class Meta:
+        model = LectureFace
         fields = ["state"]
 
 

@@ -8,7 +8,13 @@ from rest_framework.routers import SimpleRouter
 from campus.api.exception_handler import NotFoundView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, ExcuseViewSet, StatusViewSet
-from campus.api.views.biometrics import GalleryViewSet, LookAlikeViewSet, PhotoImportViewSet, PhotoViewSet
+from campus.api.views.biometrics import (
+    GalleryViewSet,
+    LectureFaceViewSet,
+    LookAlikeViewSet,
+    PhotoImportViewSet,
+    PhotoViewSet,
+)
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
 from campus.api.views.documents import ReportViewSet
@@ -25,6 +31,7 @@ router.register("courses", CourseViewSet, "api-course")
 router.register("students", StudentViewSet, "api-student")
 router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("photos", PhotoViewSet, "api-photo")
+router.register("lecture-faces", LectureFaceViewSet, "api-lecture-face")
 router.register("lectures", LectureViewSet, "api-lecture")
 router.register("rooms", RoomViewSet, "api-room")
 router.register("holidays", HolidayViewSet, "api-holiday")

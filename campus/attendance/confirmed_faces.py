@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,9 +17,16 @@ from django.utils import timezone
 from campus.academics.models import Course
 from campus.academics.services import mark_galleries_outdated
 from campus.attendance.models import AttendanceRecord, FaceOverride, Sighting, UnknownPerson
+from campus.attendance.selectors import can_edit_until_sign_off
 from campus.attendance.statuses import ATTENDED, meaning_of
-from campus.biometrics.lecture_faces import LECTURE_FACE_RETENTION, ConfirmedFace, replace_lecture_faces
+from campus.biometrics.lecture_faces import (
+    LECTURE_FACE_RETENTION,
+    ConfirmedFace,
+    decide_lecture_face,
+    replace_lecture_faces,
+)
 from campus.biometrics.look_alikes import students_in_doubt
+from campus.biometrics.models import LectureFace
 from campus.biometrics.services import TRAINING_DELAY
 
 
@@ -34,6 +43,13 @@ def update_lecture_faces() -> None:
     """
     for course in Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY):
         replace_lecture_faces(course=course, confirmed=confirmed_faces(course))
+
+
+def decide_face(*, face: LectureFace, is_learnt: bool, user: User) -> None:
+    """Say whether the class learns from this face. Raises PermissionDenied for who may not change its lecture."""
+    if not can_edit_until_sign_off(user, face.lecture):
+        raise PermissionDenied
+    decide_lecture_face(face=face, is_learnt=is_learnt)
 
 
 def confirmed_faces(course: Course) -> Iterator[ConfirmedFace]:

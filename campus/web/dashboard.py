@@ -15,14 +15,15 @@ from django.utils.translation import ngettext
 from kombu.exceptions import OperationalError
 
 from campus.academics.models import Course, Lecture
-from campus.academics.selectors import courses_for, lectures_for
+from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, SignOff, Status
 from campus.attendance.selectors import held_lectures, records_for, unknown_people_for, unmarked_records
-from campus.biometrics.models import Gallery, WaitingPhoto
+from campus.biometrics.models import Gallery, LectureFace, WaitingPhoto
 from campus.biometrics.selectors import (
     enrolments_lacking_photos,
     galleries_for,
+    lecture_faces_for,
     look_alikes_for,
     photo_imports_for,
     photos_for,
@@ -330,6 +331,17 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
         text = ngettext("%(n)d pair of students may be one person", "%(n)d pairs of students may be one person", n)
         link = Link(_("Compare the photos"), reverse("admin:biometrics_facephoto_same_person"))
         yield Todo(text=text % {"n": n}, icon="group", links=[link], more=0)
+    unlike = lecture_faces_for(user).filter(state=LectureFace.State.UNLIKE)
+    yield _todo(
+        students_for(user).filter(lecture_faces__in=unlike).distinct(),
+        "student",
+        icon="face",
+        text=lambda n: ngettext(
+            "%(n)d student has a face from a lecture that looks unlike the photos",
+            "%(n)d students have a face from a lecture that looks unlike the photos",
+            n,
+        ),
+    )
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
     yield _todo(
         galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),

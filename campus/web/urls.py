@@ -85,6 +85,8 @@ urlpatterns = [
     path("unknown-people/<int:pk>/", attendance.unknown_person, name="unknown-person"),
     path("crops/<int:pk>/<int:n>/", media.crop, name="crop"),
     path("unknown-people/<int:pk>/<int:n>/", media.unknown_person_crop, name="unknown-person-crop"),
+    path("lecture-faces/<uuid:pk>/", media.lecture_face, name="lecture-face"),
+    path("lecture-faces/<uuid:pk>/decide/", students.decide_lecture_face, name="lecture-face-decide"),
     path("photos/<uuid:pk>/", media.photo, name="photo"),
     path("photos/<uuid:pk>/face/", media.photo_face, name="photo-face"),
 ]

@@ -14,9 +14,10 @@ from campus.accounts.roles import Role
 from campus.accounts.services import set_role
 from campus.attendance.models import Excuse, Sighting
 from campus.attendance.proposals import recount_lecture
-from campus.biometrics.models import FacePhoto, Gallery
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.models import Camera, FootageFile, Source
+from campus.common.storage import write_media
 from campus.recordings.models import Recording, Segment
 from campus.recordings.review import ReviewReason
 
@@ -141,6 +142,14 @@ def photo(student_: Student | None = None, *, content: bytes | None = None, **fi
     row.file.save("photo.jpg", ContentFile(content), save=False)
     row.save(force_insert=True)
     return row
+
+
+def lecture_face(lecture_: Lecture, student_: Student, **fields: Any) -> LectureFace:
+    """A face that the class has learnt; its file is no picture."""
+    crop = f"crops/lectures/{next(_number)}.jpg"
+    write_media(crop, b"face")
+    learnt = {"state": LectureFace.State.LEARNT, "sha256": hashlib.sha256(crop.encode()).hexdigest(), "quality": 0.9}
+    return LectureFace.objects.create(lecture=lecture_, student=student_, crop=crop, **learnt | fields)
 
 
 def excuse(student_: Student, **fields: Any) -> Excuse:

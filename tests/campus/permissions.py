@@ -159,6 +159,7 @@ def things(world: World) -> dict[str, object]:
         "zip photo-imports": photo_import.pk,
         "waiting": waiting_photo.pk,
         "look-alikes": look_alike.pk,
+        "lecture-faces": factories.lecture_face(world.lecture, world.student).pk,
         "tokens": token.pk,
         "user": world.own.pk,
     }

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from campus.api.serializers.academics import RatesSerializer
 from campus.api.serializers.common import OwnCourseField, OwnStudentField
-from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport, WaitingPhoto
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport, WaitingPhoto
 from campus.biometrics.photo_waiting import WaitingFolder
 from campus.biometrics.zip_names import NameEncoding
 
@@ -27,6 +27,13 @@ class PhotoSerializer(serializers.ModelSerializer[FacePhoto]):
             "confirmed_at",
             "confirmed_by",
         ]
+        read_only_fields = fields
+
+
+class LectureFaceSerializer(serializers.ModelSerializer[LectureFace]):
+    class Meta:
+        model = LectureFace
+        fields = ["id", "student", "lecture", "state", "quality", "created_at"]
         read_only_fields = fields
 
 

@@ -19,12 +19,19 @@ from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import biometrics as serializers
+from campus.attendance.confirmed_faces import decide_face
 from campus.attendance.student_merge import merge_students, separate_students, undo_separation
-from campus.biometrics.models import FacePhoto, Gallery, LookAlike, PhotoImport
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
 from campus.biometrics.photo_import import ImportResult
 from campus.biometrics.photo_waiting import discard_folder, file_folder, set_name_encoding, waiting_folders
 from campus.biometrics.photo_zip import create_photo_import
-from campus.biometrics.selectors import galleries_for, look_alikes_for, photo_imports_for, photos_for
+from campus.biometrics.selectors import (
+    galleries_for,
+    lecture_faces_for,
+    look_alikes_for,
+    photo_imports_for,
+    photos_for,
+)
 from campus.biometrics.services import (
     activate_gallery,
     add_photo,
@@ -109,6 +116,40 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
         if not photo.crop:
             raise Http404
         return picture_response(str(photo.crop.name))
+
+
+class LectureFaceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[LectureFace]):
+    """Faces from lectures that a person has confirmed. Classes learn from those whose state is `learnt`."""
+
+    serializer_class = serializers.LectureFaceSerializer
+    filterset_class = filters.LectureFaceFilter
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+
+    def get_queryset(self) -> QuerySet[LectureFace]:
+        return lecture_faces_for(self.request.user).select_related("lecture")
+
+    @extend_schema(responses=PICTURE)
+    @action(detail=True)
+    def picture(self, request: Request, pk: str) -> FileResponse:
+        """The face crop."""
+        return picture_response(self.get_object().crop)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def learn(self, request: Request, pk: str) -> Response:
+        """Learn from this face, whatever it looks like."""
+        face = self.get_object()
+        decide_face(face=face, is_learnt=True, user=request_user(request))
+        return self.respond_with(face)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def refuse(self, request: Request, pk: str) -> Response:
+        """Do not learn from this face."""
+        face = self.get_object()
+        decide_face(face=face, is_learnt=False, user=request_user(request))
+        return self.respond_with(face)
 
 
 class PhotoImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoImport]):

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Sighting, UnknownPerson
 from campus.attendance.selectors import reports_for, sightings_for, unknown_people_for
-from campus.biometrics.selectors import photos_for
+from campus.biometrics.selectors import lecture_faces_for, photos_for
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.views import StaffRequest
@@ -42,6 +42,12 @@ def crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
 @login_required
 def unknown_person_crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
     return _crop(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
+
+
+@require_safe
+@login_required
+def lecture_face(request: StaffRequest, pk: str) -> FileResponse:
+    return picture_response(get_object_or_404(lecture_faces_for(request.user), pk=pk).crop)
 
 
 @require_safe

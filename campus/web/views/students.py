@@ -1,17 +1,23 @@
 """Students over all classes that the user may see: search, and each one's history."""
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Prefetch, Q
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
 
 from campus.academics.models import Enrolment
 from campus.academics.selectors import courses_for, students_for
+from campus.attendance.confirmed_faces import decide_face
 from campus.attendance.excuses import with_right_to_withdraw
 from campus.attendance.history import course_histories, student_history
 from campus.attendance.selectors import excuses_for
+from campus.biometrics.selectors import lecture_faces_for
+from campus.web.faces import enrolment_face_urls
 from campus.web.term_forms import CompareForm, TermForm
 from campus.web.term_plot import draw_term_plot
 from campus.web.views import StaffRequest
@@ -47,8 +53,21 @@ def student(request: StaffRequest, pk: int) -> HttpResponse:
         "plot": plot,
         "form": form,
         "excuses": with_right_to_withdraw(request.user, excuses),
+        "photos": enrolment_face_urls(request.user, [student.pk]).get(student.pk, []),
+        "lecture_faces": lecture_faces_for(request.user).filter(student=student).select_related("lecture__course"),
     }
     return render(request, "web/student.html", context)
+
+
+@require_POST
+@login_required
+def decide_lecture_face(request: StaffRequest, pk: str) -> HttpResponse:
+    """Whether the class learns from a face of one of its lectures."""
+    face = get_object_or_404(lecture_faces_for(request.user).select_related("lecture"), pk=pk)
+    is_learnt = request.POST.get("learn") == "yes"
+    decide_face(face=face, is_learnt=is_learnt, user=request.user)
+    messages.success(request, _("The next training learns from it.") if is_learnt else _("It is not learnt."))
+    return redirect(reverse("student", args=[face.student_id]) + "#lecture-faces")
 
 
 @require_safe

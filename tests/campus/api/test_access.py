@@ -13,7 +13,7 @@ from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
-from campus.biometrics.models import LookAlike, PhotoImport
+from campus.biometrics.models import LectureFace, LookAlike, PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
@@ -184,6 +184,14 @@ class TestPhotos(Matrix):
     actions = [("get", "picture/", None, 200), ("get", "face/", None, 200)]
     registrars = [("post", "confirm/", None, 200), ("post", "reopen/", None, 200), ("delete", "", None, 204)]
     never = ("put",)
+
+
+class TestLectureFaces(Matrix):
+    path = "lecture-faces"
+    actions = [("get", "picture/", None, 200), ("post", "refuse/", None, 200), ("post", "learn/", None, 200)]
+
+    def row(self, world: World) -> Any:
+        return LectureFace.objects.first() or factories.lecture_face(world.lecture, world.student)
 
 
 class SharedMatrix(Matrix):

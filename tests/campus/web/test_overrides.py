@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +15,7 @@ from campus.academics.models import Student
 from campus.attendance.models import AttendanceChange, Sighting, SignOff, Snapshot, UnknownPerson
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.snapshots import finish_snapshot
+from campus.biometrics.models import LectureFace
 from campus.common import jobs
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
@@ -273,3 +275,31 @@ def test_who_is_not_ticked_stays_unknown(lecturer: Client, world: World, absent:
     lecturer.post(reverse("unknown-person", args=[world.unknown.pk]), {"action": "visitor"})
     other.refresh_from_db()
     assert other.override is None
+
+
+def test_a_face_unlike_the_photos_is_shown_on_the_students_page_and_decided_there(
+    lecturer: Client, world: World
+) -> None:
+    face = factories.lecture_face(world.lecture, world.student, state=LectureFace.State.UNLIKE)
+    page = lecturer.get(reverse("student", args=[world.student.pk])).content.decode()
+    picture = reverse("lecture-face", args=[face.pk])
+    assert picture in page
+    assert "not learnt: unlike the photos" in page
+    assert lecturer.get(picture).status_code == 200
+    decide = reverse("lecture-face-decide", args=[face.pk])
+    for answer, state in (("yes", "learnt"), ("no", "refused")):
+        lecturer.post(decide, {"learn": answer})
+        face.refresh_from_db()
+        assert face.state == state
+
+
+def test_faces_from_lectures_are_shown_only_to_who_sees_the_lecture(client: Client, world: World) -> None:
+    face = factories.lecture_face(world.lecture, world.student)
+    client.force_login(world.other)
+    assert client.get(reverse("lecture-face", args=[face.pk])).status_code == 404
+    assert client.post(reverse("lecture-face-decide", args=[face.pk]), {"learn": "no"}).status_code == 404
+    auditor = factories.user()
+    auditor.groups.add(Group.objects.get_or_create(name="Auditor")[0])
+    client.force_login(auditor)
+    assert client.get(reverse("lecture-face", args=[face.pk])).status_code == 200
+    assert client.post(reverse("lecture-face-decide", args=[face.pk]), {"learn": "no"}).status_code == 403
