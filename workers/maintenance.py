@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
+from campus.accounts.history import delete_old_events
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures
@@ -110,6 +111,7 @@ def clean_up() -> None:
     delete_expired_snapshots()
     delete_expired_annotated_videos()
     delete_expired_sessions()
+    delete_old_events()
     measure_clock_offsets()
     delete_expired_footage_files()
     delete_expired_alarms()

@@ -14,6 +14,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from campus.academics.models import CalendarLink, Course, Lecture
 from campus.academics.selectors import lectures_for
+from campus.accounts.history import record_event
+from campus.accounts.models import AccountEvent
 from campus.accounts.roles import AnyUser, sees_everything
 
 SALT = "rollcall.calendar-link"
@@ -46,6 +48,7 @@ def renew_calendar_link(*, user: User, course: Course | None) -> CalendarLink:
     """A new address for the user's lectures, or for those of one class; the address before stops working."""
     with transaction.atomic():
         CalendarLink.objects.filter(user=user, course=course).delete()
+        record_event(user=user, kind=AccountEvent.Kind.CALENDAR_LINK_CREATED, about=course.code if course else "")
         return CalendarLink.objects.create(user=user, course=course)
 
 

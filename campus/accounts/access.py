@@ -23,6 +23,8 @@ ALLOWED_FOR_READERS = frozenset(
         "token-revoke",
         "two-factor",
         "recovery-codes",
+        "confirm-login",
+        "sessions-end",
         "set_language",
         "calendar-links",
         "admin:logout",

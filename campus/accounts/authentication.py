@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from campus.accounts.access import check_may_write
 from campus.accounts.models import ApiToken
+from campus.accounts.recent_login import must_confirm_login
 from campus.accounts.services import authenticate_token
 
 
@@ -38,6 +39,8 @@ class SessionAuthentication(authentication.SessionAuthentication):
         found = super().authenticate(request)
         if found is not None:
             _check_may_write(request, found[0])
+            if must_confirm_login(request._request):
+                raise PermissionDenied(_("Your login is too long ago for this. Log in again, or use a token."))
         return found
 
 

@@ -1,9 +1,12 @@
-"""API tokens, two-factor login and preferences of users."""
+"""API tokens, two-factor login, sessions, history and preferences of users."""
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from campus.accounts.session_store import SessionStore
 
 
 class ApiToken(models.Model):
@@ -64,6 +67,62 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"a recovery code of {self.device}"
+
+
+class LoginSession(AbstractBaseSession):
+    """A browser that is logged in, or may be. `login_id` names it on pages, since the key opens it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="sessions")
+    login_id = models.UUIDField(null=True)
+    logged_in_at = models.DateTimeField(null=True)
+    address = models.CharField(max_length=45, blank=True)
+    device = models.CharField(max_length=50, blank=True, help_text="Browser and system, as the browser says.")
+
+    class Meta:
+        ordering = ["-logged_in_at"]
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        return SessionStore
+
+
+class AccountEvent(models.Model):
+    """A login, a failed one, or a change of an account, for its owner to read. Without a user: a name of nobody."""
+
+    class Kind(models.TextChoices):
+        LOGGED_IN = "logged-in", _("logged in")
+        WRONG_PASSWORD = "wrong-password", _("wrong password")
+        WRONG_CODE = "wrong-code", _("wrong code")
+        PASSWORD_CHANGED = "password-changed", _("password changed")
+        EMAIL_CHANGED = "email-changed", _("e-mail address changed")
+        ROLE_CHANGED = "role-changed", _("role changed")
+        TWO_FACTOR_ON = "two-factor-on", _("two-factor login turned on")
+        TWO_FACTOR_OFF = "two-factor-off", _("two-factor login turned off")
+        RECOVERY_CODES_CREATED = "recovery-codes-created", _("recovery codes created")
+        RECOVERY_CODE_USED = "recovery-code-used", _("recovery code used")
+        TOKEN_CREATED = "token-created", _("API token created")
+        TOKEN_REVOKED = "token-revoked", _("API token revoked")
+        CALENDAR_LINK_CREATED = "calendar-link-created", _("calendar link created")
+        SESSIONS_ENDED = "sessions-ended", _("logged out elsewhere")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="account_events"
+    )
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    about = models.CharField(max_length=100, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    device = models.CharField(max_length=50, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_kind_display()}"
+
+    @property
+    def is_failure(self) -> bool:
+        return self.kind in (self.Kind.WRONG_PASSWORD, self.Kind.WRONG_CODE)
 
 
 class Preferences(models.Model):

@@ -1,19 +1,29 @@
-"""A user's tokens, two-factor login and language, and who gets e-mails about all classes."""
+"""A user's tokens, two-factor login, sessions, history and language, and who gets e-mails about all classes."""
 
 from contextlib import AbstractContextManager
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
-from django.utils import translation
+from django.utils import timezone, translation
 
-from campus.accounts.models import ApiToken, Preferences, RecoveryCode, TwoFactorDevice
+from campus.accounts.models import AccountEvent, ApiToken, LoginSession, Preferences, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import AnyUser, Role, is_registrar
 
 
 def tokens_for(user: AnyUser) -> QuerySet[ApiToken]:
     """The user's own tokens. No role sees those of others."""
     return ApiToken.objects.filter(user=user.pk) if user.is_active else ApiToken.objects.none()
+
+
+def sessions_for(user: AnyUser) -> QuerySet[LoginSession]:
+    """Where the user is logged in."""
+    return LoginSession.objects.filter(user=user.pk, expire_date__gt=timezone.now())
+
+
+def events_for(user: AnyUser) -> QuerySet[AccountEvent]:
+    """What happened to the user's own account, the latest first."""
+    return AccountEvent.objects.filter(user=user.pk)
 
 
 def has_two_factor(user: AnyUser) -> bool:

@@ -1,4 +1,4 @@
-"""Everything that writes tokens, two-factor logins, roles and preferences."""
+"""Everything that writes tokens, two-factor logins, roles and preferences, and ends sessions."""
 
 import hashlib
 import re
@@ -11,9 +11,11 @@ import pyotp
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from campus.accounts.models import ApiToken, Preferences, RecoveryCode, TwoFactorDevice
+from campus.accounts.history import record_event
+from campus.accounts.models import AccountEvent, ApiToken, LoginSession, Preferences, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import Role
 from campus.accounts.signals import password_changed
 from campus.common.errors import UserError
@@ -52,6 +54,7 @@ def create_token(*, user: User, name: str, scope: str, days: int) -> tuple[ApiTo
         digest=_digest(secret),
         expires_at=timezone.now() + timedelta(days=days),
     )
+    record_event(user=user, kind=AccountEvent.Kind.TOKEN_CREATED, about=token.name)
     return token, secret
 
 
@@ -68,10 +71,20 @@ def authenticate_token(*, secret: str) -> ApiToken | None:
 
 def revoke_token(*, token: ApiToken) -> None:
     token.delete()
+    record_event(user=token.user, kind=AccountEvent.Kind.TOKEN_REVOKED, about=token.name)
 
 
 def revoke_all_tokens(*, user: User) -> None:
-    ApiToken.objects.filter(user=user).delete()
+    for token in ApiToken.objects.filter(user=user).select_related("user"):
+        revoke_token(token=token)
+
+
+def end_sessions(*, user: User, sessions: QuerySet[LoginSession]) -> int:
+    """Log the user out of these sessions; returns how many there were."""
+    ended = sessions.filter(user=user).delete()[0]
+    if ended:
+        record_event(user=user, kind=AccountEvent.Kind.SESSIONS_ENDED)
+    return ended
 
 
 def end_access_of_old_password(*, instance: User, created: bool, **_signal: Any) -> None:
@@ -79,7 +92,9 @@ def end_access_of_old_password(*, instance: User, created: bool, **_signal: Any)
     # Django keeps the new password here until the row is saved; not where a password is only hashed anew.
     if created or (instance._password is None and instance.has_usable_password()):  # type: ignore[attr-defined]
         return
+    LoginSession.objects.filter(user=instance).delete()
     revoke_all_tokens(user=instance)
+    record_event(user=instance, kind=AccountEvent.Kind.PASSWORD_CHANGED)
     password_changed.send(User, user=instance)
 
 
@@ -106,6 +121,7 @@ def enable_two_factor(*, user: User, secret: str, code: str) -> None:
     if step is None:
         raise UserError("This code does not fit. Wait for the next one; look also whether the phone's clock is right.")
     TwoFactorDevice.objects.update_or_create(user=user, defaults={"secret": secret, "last_time_step": step})
+    record_event(user=user, kind=AccountEvent.Kind.TWO_FACTOR_ON)
 
 
 def verify_two_factor_code(*, user: User, code: str) -> bool:
@@ -120,7 +136,8 @@ def verify_two_factor_code(*, user: User, code: str) -> bool:
 
 
 def disable_two_factor(*, user: User) -> None:
-    TwoFactorDevice.objects.filter(user=user).delete()
+    if TwoFactorDevice.objects.filter(user=user).delete()[0]:
+        record_event(user=user, kind=AccountEvent.Kind.TWO_FACTOR_OFF)
 
 
 @transaction.atomic
@@ -137,6 +154,7 @@ def replace_recovery_codes(*, user: User) -> list[str]:
         f"{secrets.randbelow(10**RECOVERY_CODE_DIGITS):0{RECOVERY_CODE_DIGITS}}" for _n in range(RECOVERY_CODE_COUNT)
     ]
     RecoveryCode.objects.bulk_create(RecoveryCode(device=device, digest=_digest(code)) for code in codes)
+    record_event(user=user, kind=AccountEvent.Kind.RECOVERY_CODES_CREATED)
     return [" ".join(code[n : n + 5] for n in range(0, RECOVERY_CODE_DIGITS, 5)) for code in codes]
 
 
@@ -167,8 +185,11 @@ def _find_time_step(secret: str, code: str) -> int | None:
 def set_role(*, user: User, role: str) -> None:
     """Give a user this role in place of the earlier one."""
     group = Group.objects.get_or_create(name=Role(role))[0]
+    if user.groups.filter(pk=group.pk).exists() and user.groups.filter(name__in=Role.values).count() == 1:
+        return
     user.groups.remove(*user.groups.filter(name__in=Role.values))
     user.groups.add(group)
+    record_event(user=user, kind=AccountEvent.Kind.ROLE_CHANGED, about=str(Role(role).label))
 
 
 def set_language(*, user: User, language: str) -> None:

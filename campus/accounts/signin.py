@@ -1,7 +1,6 @@
 """Sign-in to pages, admin and API: the password, then the two-factor code, both with a limit on attempts."""
 
 import hashlib
-import ipaddress
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
+from campus.accounts.addresses import client_network
+from campus.accounts.history import record_event
+from campus.accounts.models import AccountEvent
 from campus.accounts.services import redeem_recovery_code, verify_two_factor_code
 from campus.accounts.signals import recovery_code_used
 from campus.common.errors import UserError
@@ -33,28 +35,6 @@ def too_many_attempts() -> str:
     return _(
         "Too many wrong passwords. Wait a quarter of an hour and try again, or ask a registrar for a new password."
     )
-
-
-def client_address(request: HttpRequest) -> str:
-    """The client's address as our own outermost proxy saw it, never what the client claims in its headers."""
-    proxies: int = settings.TRUSTED_PROXIES
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if proxies and len(forwarded) >= proxies:
-        return forwarded[-proxies]
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def client_network(request: HttpRequest) -> str:
-    """What attempts are counted by: the client's IPv4 address, or the /64 of its IPv6 address, all of which one
-    customer has."""
-    text = client_address(request)
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
 
 
 class AttemptLimit:
@@ -126,6 +106,9 @@ class RateLimitedBackend(ModelBackend):
         if user is None:
             _name_limit(request, username).add_attempt()
             _network_limit(request).add_attempt()
+            # Also for a name that nobody has, so that the time does not tell.
+            owner = User.objects.filter(username=username).first()
+            record_event(user=owner, kind=AccountEvent.Kind.WRONG_PASSWORD, request=request)
         else:
             _name_limit(request, username).reset()
         return user
@@ -142,7 +125,9 @@ def verify_login_code(*, user: User, code: str) -> None:
     if not verify_two_factor_code(user=user, code=code):
         if not redeem_recovery_code(user=user, code=code):
             limit.add_attempt()
+            record_event(user=user, kind=AccountEvent.Kind.WRONG_CODE)
             raise UserError("This code is wrong or was used already. Wait for the next one.")
+        record_event(user=user, kind=AccountEvent.Kind.RECOVERY_CODE_USED)
         recovery_code_used.send(User, user=user)
     limit.reset()
 

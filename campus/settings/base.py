@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "campus.accounts.access.ReadOnlyRoleMiddleware",
+    "campus.accounts.recent_login.RecentLoginMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campus.web.middleware.content_security_policy",
 ]
@@ -108,6 +109,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 # A login ends with the browser, or after a working day.
+SESSION_ENGINE = "campus.accounts.session_store"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("ROLLCALL_SESSION_HOURS", default=12) * 3600
 PASSWORD_RESET_TIMEOUT = 3600

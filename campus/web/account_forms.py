@@ -4,14 +4,19 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import authenticate
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from campus.accounts.addresses import client_network
 from campus.accounts.models import ApiToken
-from campus.accounts.signin import AttemptLimit, client_network, is_login_blocked, too_many_attempts
+from campus.accounts.selectors import has_two_factor
+from campus.accounts.signin import AttemptLimit, is_login_blocked, too_many_attempts, verify_login_code
+from campus.common.errors import UserError
 from campus.outbox.account_emails import queue_password_reset
+from campus.web.views import StaffRequest
 
 
 class SignInForm(AuthenticationForm):
@@ -32,6 +37,38 @@ class CodeForm(forms.Form):
         max_length=40,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
+
+
+class ConfirmForm(forms.Form):
+    """The password once more, and a code where the account has two-factor login."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    code = CodeForm.base_fields["code"]
+
+    def __init__(self, *args: Any, request: StaffRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.fields["code"].widget.attrs.pop("autofocus", None)
+        if not has_two_factor(request.user):
+            del self.fields["code"]
+
+    def clean(self) -> dict[str, Any]:
+        given, user = self.cleaned_data, self.request.user
+        if self.errors:
+            return given
+        if authenticate(self.request, username=user.get_username(), password=given["password"]) != user:
+            blocked = is_login_blocked(self.request, user.get_username())
+            self.add_error("password", too_many_attempts() if blocked else _("Wrong password."))
+        elif "code" in self.fields:
+            try:
+                verify_login_code(user=user, code=given["code"])
+            except UserError as error:
+                self.add_error("code", str(error))
+        return given
 
 
 class ForgottenForm(forms.Form):

@@ -16,7 +16,7 @@ def test_two_factor_and_token(page: Page, world: World, sign_in: SignIn):
     sees(page, "rollcall_")
     usable(page)
     page.goto("/account/")
-    expect(page.locator(".token")).to_contain_text("Timetable script")
+    expect(page.get_by_role("region", name="API tokens")).to_contain_text("Timetable script")
     expect(page.locator(".secret")).to_have_count(0)
 
     page.get_by_role("link", name="Set up").click()

@@ -13,6 +13,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AccountEvent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('logged-in', 'logged in'), ('wrong-password', 'wrong password'), ('wrong-code', 'wrong code'), ('password-changed', 'password changed'), ('email-changed', 'e-mail address changed'), ('role-changed', 'role changed'), ('two-factor-on', 'two-factor login turned on'), ('two-factor-off', 'two-factor login turned off'), ('recovery-codes-created', 'recovery codes created'), ('recovery-code-used', 'recovery code used'), ('token-created', 'API token created'), ('token-revoked', 'API token revoked'), ('calendar-link-created', 'calendar link created'), ('sessions-ended', 'logged out elsewhere')], max_length=30)),
+                ('about', models.CharField(blank=True, max_length=100)),
+                ('address', models.CharField(blank=True, max_length=45)),
+                ('device', models.CharField(blank=True, max_length=50)),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='account_events', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-created_at', '-pk'],
+            },
+        ),
+        migrations.CreateModel(
             name='ApiToken',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -29,6 +44,22 @@ class Migration(migrations.Migration):
                 'verbose_name': 'API token',
                 'verbose_name_plural': 'API tokens',
                 'ordering': ['-created_at', '-pk'],
+            },
+        ),
+        migrations.CreateModel(
+            name='LoginSession',
+            fields=[
+                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
+                ('session_data', models.TextField(verbose_name='session data')),
+                ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
+                ('login_id', models.UUIDField(null=True)),
+                ('logged_in_at', models.DateTimeField(null=True)),
+                ('address', models.CharField(blank=True, max_length=45)),
+                ('device', models.CharField(blank=True, help_text='Browser and system, as the browser says.', max_length=50)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-logged_in_at'],
             },
         ),
         migrations.CreateModel(

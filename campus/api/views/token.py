@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
+from campus.accounts.addresses import client_network
 from campus.accounts.authentication import TokenAuthentication
 from campus.accounts.models import ApiToken
 from campus.accounts.selectors import has_two_factor
 from campus.accounts.services import MAX_TOKEN_DAYS, create_token, revoke_token
-from campus.accounts.signin import client_network, is_login_blocked, too_many_attempts, verify_login_code
+from campus.accounts.signin import is_login_blocked, too_many_attempts, verify_login_code
 
 DEFAULT_TOKEN_DAYS = 30
 

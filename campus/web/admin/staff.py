@@ -19,7 +19,8 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from campus.accounts.models import ApiToken
+from campus.accounts.history import record_event
+from campus.accounts.models import AccountEvent, ApiToken
 from campus.accounts.roles import Role, is_administrator, role_of
 from campus.accounts.services import disable_two_factor, revoke_all_tokens, set_role
 from campus.web.admin.base import (
@@ -116,6 +117,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            record_event(user=obj, kind=AccountEvent.Kind.EMAIL_CHANGED, request=request)
         if not change:
             set_role(user=obj, role=Role.LECTURER)
         elif is_administrator(request.user) and (role := form.cleaned_data.get("role")):

@@ -1,7 +1,8 @@
-"""Login, logout, the own account: language, password, second step and its recovery codes, API tokens."""
+"""Login, logout, the own account: language, password, second step and its recovery codes, API tokens, sessions."""
 
 import tomllib
 from typing import Any, TypeVar
+from uuid import UUID
 
 import segno
 from django.conf import settings
@@ -16,9 +17,10 @@ from django.contrib.auth.views import (
     PasswordResetConfirmView,
 )
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -26,16 +28,24 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.generic import FormView
 from django.views.i18n import set_language
 
-from campus.accounts import services
+from campus.accounts import recent_login, services
 from campus.accounts.roles import role_of
-from campus.accounts.selectors import count_recovery_codes, has_two_factor, language_of, tokens_for
+from campus.accounts.selectors import (
+    count_recovery_codes,
+    events_for,
+    has_two_factor,
+    language_of,
+    sessions_for,
+    tokens_for,
+)
 from campus.accounts.signin import pending_login, remember_browser, start_pending_login, verify_login_code
 from campus.common.errors import UserError
 from campus.outbox.account_emails import notify_recovery_codes_replaced
-from campus.web.account_forms import CodeForm, ForgottenForm, SignInForm, TokenForm
+from campus.web.account_forms import CodeForm, ConfirmForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
 
 VERSION = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+EVENTS_SHOWN = 20
 PENDING_SECRET_KEY = "new-second-step"  # noqa: S105 - the name of a place in the session
 
 Response = TypeVar("Response", bound=HttpResponseBase)
@@ -155,6 +165,8 @@ def _account_page(request: StaffRequest, form: TokenForm, *, secret: str = "", s
         "second_step": has_two_factor(request.user),
         "codes_left": count_recovery_codes(request.user),
         "chosen": language_of(request.user),
+        "sessions": sessions_for(request.user),
+        "events": events_for(request.user)[:EVENTS_SHOWN],
     }
     return render(request, "web/account.html", context, status=status)
 
@@ -188,6 +200,36 @@ def revoke_token(request: StaffRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(tokens_for(request.user), pk=pk)
     services.revoke_token(token=token)
     messages.success(request, _("Token “%(name)s” revoked.") % {"name": token.name})
+    return redirect("account")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def confirm_login(request: StaffRequest) -> HttpResponse:
+    """The password once more, before something that wants a recent login."""
+    form = ConfirmForm(request.POST or None, request=request)
+    if form.is_valid():
+        request.session.cycle_key()  # a copy of the session is not confirmed with it
+        recent_login.confirm_login(request)
+        back = request.GET.get("next", "")
+        allowed = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+        return redirect(back if allowed else "account")
+    return render(request, "web/confirm_login.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def end_sessions(request: StaffRequest) -> HttpResponse:
+    """End one of the user's sessions, or all but this one."""
+    sessions = sessions_for(request.user).exclude(pk=request.session.session_key)
+    if wanted := request.POST.get("session"):
+        try:
+            sessions = sessions.filter(login_id=UUID(wanted))
+        except ValueError:
+            raise Http404 from None
+    if services.end_sessions(user=request.user, sessions=sessions):
+        messages.success(request, _("Logged out there."))
     return redirect("account")
 
 

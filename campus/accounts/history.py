@@ -1,0 +1,70 @@
+"""What happened to an account: logins, wrong passwords and changes, for its owner to read."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.utils import timezone
+
+from campus.accounts.addresses import client_address
+from campus.accounts.models import AccountEvent
+from campus.accounts.recent_login import confirm_login
+from campus.accounts.session_store import LOGIN_KEY
+
+EVENT_RETENTION = timedelta(days=180)
+# What a browser calls itself, and what people call it. The first that fits counts: most claim to be others, too.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
+
+
+def describe_device(user_agent: str) -> str:
+    """The browser and the system that a User-Agent header claims, as "Firefox, Linux"; "" where it names neither."""
+    found = (next((name for mark, name in known.items() if mark in user_agent), "") for known in (BROWSERS, SYSTEMS))
+    return ", ".join(name for name in found if name)
+
+
+def record_event(
+    *, user: User | None, kind: AccountEvent.Kind, request: HttpRequest | None = None, about: str = ""
+) -> None:
+    """Note an event of the account; without a user, of a name that nobody has."""
+    AccountEvent.objects.create(
+        user=user,
+        kind=kind,
+        about=about[:100],
+        address=client_address(request)[:45] if request else "",
+        device=describe_device(request.headers.get("User-Agent", "")) if request else "",
+    )
+
+
+def note_login(*, request: HttpRequest, user: User, **_signal: Any) -> None:
+    """Receiver of `user_logged_in`."""
+    request.session[LOGIN_KEY] = {
+        "login_id": uuid.uuid4().hex,
+        "logged_in_at": timezone.now().isoformat(),
+        "address": client_address(request)[:45],
+        "device": describe_device(request.headers.get("User-Agent", "")),
+    }
+    confirm_login(request)
+    record_event(user=user, kind=AccountEvent.Kind.LOGGED_IN, request=request)
+
+
+def delete_old_events() -> None:
+    """Delete what happened half a year ago."""
+    AccountEvent.objects.filter(created_at__lt=timezone.now() - EVENT_RETENTION).delete()
