@@ -32,11 +32,11 @@ from recognition.types import (
 _Match = tuple[Person, Identity]
 
 # The share of strangers who resemble a student as much. Whoever names an unknown person is warned below it: with dlib's
-# model and the 135 people by whom its tails were set, near and as in a simulated room, that was 5 % of right names
-# where one enrolment photo is known and at most 2 % where three are, and all but 0.4 to 5 % of wrong ones. (With 0.1:
-# 1 %, none, and all but 2 to 16 %.)
+# model and the 55 people with several photos by whom its tails were set, that was at most 1 % of right names and all
+# but 3 to 4 % of wrong ones, with one, three or ten enrolment photos and one or three observations.
 RESEMBLANCE_FMR = 0.03
-TO_CONFIRM_FPIR_FACTOR = 10  # times the wanted rate of strangers: doubtful faces are put to a person up to this
+# The rate of strangers up to which a doubtful face is put to a person, for whom a question costs seconds.
+TO_CONFIRM_FPIR = {"strict": 0.003, "balanced": 0.03, "lenient": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,10 +195,10 @@ def _identify(
     people: Sequence[Person], gallery: Gallery, strictness: str, excluded: NDArray[np.bool_]
 ) -> tuple[list[Identity], set[str | None]]:
     """Who each person is, and the labels of those who are certain. The other labels are to be confirmed."""
-    fpir, margin = FPIR_BY_STRICTNESS[strictness], gallery.operating_points[strictness].margin
-    identities = identify(people, gallery, fpir, margin, excluded)
+    margin = gallery.operating_points[strictness].margin
+    identities = identify(people, gallery, FPIR_BY_STRICTNESS[strictness], margin, excluded)
     certain_labels = {identity.label for identity in identities}
-    doubtful = identify(people, gallery, TO_CONFIRM_FPIR_FACTOR * fpir, margin, excluded)
+    doubtful = identify(people, gallery, TO_CONFIRM_FPIR[strictness], margin, excluded)
     merged = [
         identity if identity.label is not None or other.label in certain_labels else other
         for identity, other in zip(identities, doubtful, strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recognition.errors import GalleryMismatch, NoEnrolment
-from recognition.identification.gallery import Gallery, train_gallery
+from recognition.identification.gallery import FORMAT, Gallery, train_gallery
 from recognition.vectors import normalise
 from tests.recognition.people import EMBEDDER, centre, embeddings_of, gallery_of_class
 
@@ -205,8 +205,24 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
         gallery.operating_points,
         gallery.report,
     )
+    assert loaded.impostor_model == gallery.impostor_model
     assert np.array_equal(loaded.templates, gallery.templates)
+    assert np.array_equal(loaded.photo_counts, gallery.photo_counts)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["gallery.npz"]
+
+
+def test_a_gallery_knows_how_many_photos_each_template_is_worth() -> None:
+    photos = {"1": list(embeddings_of(1, 1)), "2": list(embeddings_of(2, 8)), "3": list(embeddings_of(3, 1))}
+    gallery = train_gallery(photos, EMBEDDER, lectures={"3": list(embeddings_of(3, 3, seed=4))})
+    assert gallery.photo_counts.tolist() == [1, 8, 3], "a lecture is worth half a photo, in full ones"
+
+
+def test_a_gallery_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("recognition.identification.gallery.FORMAT", FORMAT - 1)
+        gallery_of_class(3).save(tmp_path / "gallery.npz")
+    with pytest.raises(GalleryMismatch, match=r"another version of Rollcall\. Train the gallery again"):
+        Gallery.load(tmp_path / "gallery.npz", EMBEDDER)
 
 
 def test_a_gallery_of_another_embedder_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognition.errors import GalleryMismatch
+from recognition.identification.calibration import MANY_PHOTOS
 from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
 from recognition.identification.vote import VotePolicy, bridge_gaps, vote
 from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, VideoInfo
@@ -169,6 +170,19 @@ def test_a_doubtful_face_is_to_confirm_with_the_next_likeliest_name(gallery) -> 
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
     five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
     assert (five.present, five.to_confirm) == (False, True)
+
+
+def test_a_student_with_one_photo_needs_less_than_one_with_many(gallery) -> None:
+    vector = gallery.templates[5].astype(float)
+    aside = normalise(embeddings_of(900, 1)[0] - (embeddings_of(900, 1)[0] @ vector) * vector)
+    one, many = (float(gallery.impostor_model.threshold(3, 0.001, 20, photos)) for photos in (1, MANY_PHOTOS))
+    cosine = (one + many) / 2
+    embeddings = np.tile(cosine * vector + np.sqrt(1 - cosine**2) * aside, (6, 1)).astype(np.float32)
+    seen = [result(replace(track(5, ALL_MINUTE), embeddings=embeddings))]
+    assert present(vote(seen, gallery, ROSTER, MINUTE)) == set()
+    counts = gallery.photo_counts.copy()
+    counts[5] = 1
+    assert present(vote(seen, replace(gallery, photo_counts=counts), ROSTER, MINUTE)) == {"5"}
 
 
 def test_who_has_no_usable_photo_is_not_recognisable(gallery) -> None:
