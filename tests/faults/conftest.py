@@ -27,6 +27,7 @@ from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
 from tests.campus import factories
+from tests.faults.fake_vision import JPEG_HEAD
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
 from tests.waiting import wait_until
@@ -150,7 +151,7 @@ class Campus:
             student = factories.student(name=f"Student {person}", number=f"{course.code}-{person}")
             factories.enrol(course, student)
             for variation in range(4):
-                content = json.dumps({"person": person, "variation": 1000 + variation}).encode()
+                content = JPEG_HEAD + json.dumps({"person": person, "variation": 1000 + variation}).encode()
                 add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         return factories.lecture(course)
 

@@ -26,6 +26,7 @@ from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Face, Segment, SegmentResult, Track, VideoInfo
 
 EMBEDDER = "dlib-resnet-v1"
+JPEG_HEAD = b"\xff\xd8\xff\xe0"  # before a photo's JSON, so that it is taken for a photo
 
 
 def face(person: int, variation: int, embedder: str = EMBEDDER) -> NDArray[np.float32]:
@@ -64,7 +65,7 @@ def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: obje
 
 def script(path: Path) -> dict:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes().removeprefix(JPEG_HEAD))
     except ValueError:
         raise UnreadableRecording("This is no video. Upload another file.") from None
 

@@ -15,6 +15,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
 from tests.faults.conftest import Campus, Worker, attendance_rows, workbook_rows
+from tests.faults.fake_vision import JPEG_HEAD
 from tests.waiting import wait_until
 
 # Who is in each minute: person 0 always, 1 comes late, 2 leaves early, 7 is a stranger; student 3 is absent.
@@ -184,7 +185,7 @@ def test_failures_are_reported_and_can_be_retried(campus: Campus) -> None:
 
     student = factories.student()
     factories.enrol(other.lecture.course, student)
-    content = json.dumps({"person": 0, "variation": 1000}).encode()
+    content = JPEG_HEAD + json.dumps({"person": 0, "variation": 1000}).encode()
     add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
     restart_recording(recording=other, user=None)
     assert campus.wait_until_ended(other).state == "done"

@@ -17,7 +17,7 @@ from workers.training import train
 
 def add_photos(student: Any, person: int) -> None:
     for variation in range(4):
-        content = json.dumps({"person": person, "variation": 1000 + variation}).encode()
+        content = fake_vision.JPEG_HEAD + json.dumps({"person": person, "variation": 1000 + variation}).encode()
         photo = add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         save_photo_verdict(
             photo=photo,
