@@ -24,6 +24,7 @@ from campus.recordings.selectors import recordings_for
 from recognition.types import Attendance, FacePath, SegmentResult
 
 CLIP_SECONDS = 5.0  # before and after a moment
+MAX_VIDEOS_PER_USER = 20  # waiting, or made and not deleted yet
 
 
 def annotated_videos_for(user: AnyUser) -> QuerySet[AnnotatedVideo]:
@@ -40,7 +41,8 @@ def request_annotated_video(
     blur_others: bool = False,
 ) -> AnnotatedVideo:
     """Ask a worker for the whole recording, or for the seconds around a moment of it. A request that still waits is
-    not repeated. Raises UserError for a recording that has not been counted, or has no such moment."""
+    not repeated. Raises UserError for a recording that has not been counted, or has no such moment, and for too many
+    videos of the user."""
     if recording.state not in (Recording.State.DONE, Recording.State.NEEDS_REVIEW):
         raise UserError("Attendance has not been taken from this recording. Wait until it is done.")
     start, end = 0.0, recording.duration
@@ -49,6 +51,7 @@ def request_annotated_video(
             raise UserError("The recording has no such second.")
         start, end = max(moment - CLIP_SECONDS, 0.0), min(moment + CLIP_SECONDS, end)
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
         video, created = AnnotatedVideo.objects.get_or_create(
             recording=recording,
             user=user,
@@ -59,6 +62,12 @@ def request_annotated_video(
             state=AnnotatedVideo.State.QUEUED,
         )
         if created:
+            if AnnotatedVideo.objects.filter(user=user).count() > MAX_VIDEOS_PER_USER:
+                raise UserError(
+                    "You have {most} annotated videos, each kept for {hours} hours. Ask again when one is deleted.",
+                    most=MAX_VIDEOS_PER_USER,
+                    hours=settings.ANNOTATED_VIDEO_HOURS,
+                )
             jobs.ANNOTATE.request(video.pk)
     return video
 

@@ -9,10 +9,13 @@ from django.utils import timezone
 from campus.attendance.models import Snapshot
 from campus.cctv.models import FootageFile
 from campus.common import jobs
+from campus.common.errors import UserError
 from campus.common.storage import write_media
 from campus.recordings.models import Recording
 
 SNAPSHOT_RETENTION = timedelta(days=7)
+MAX_SNAPSHOTS = 500  # of a recording; beyond it, the oldest go
+MAX_WAITING_SNAPSHOTS = 50  # of a recording, requested by programs
 
 
 def request_snapshot(*, recording: Recording, time: float, stream: int = 0) -> Snapshot:
@@ -26,10 +29,21 @@ def request_footage_snapshot(*, footage_file: FootageFile, time: float, stream: 
     return _request(footage_file=footage_file, time=time, stream=stream)
 
 
+def check_waiting_snapshots(*, recording: Recording) -> None:
+    """Raise UserError if a worker has enough to do for this recording. For requests at any second that a program wants;
+    pages ask for few, and get them."""
+    if recording.snapshots.filter(state=Snapshot.State.QUEUED).count() >= MAX_WAITING_SNAPSHOTS:
+        raise UserError("Many pictures of this recording are still being extracted. Wait until they are ready.")
+
+
 @transaction.atomic
 def _request(**fields: Any) -> Snapshot:
     snapshot, created = Snapshot.objects.get_or_create(**fields)
     if created:
+        siblings = Snapshot.objects.filter(recording=snapshot.recording, footage_file=snapshot.footage_file)
+        finished = siblings.exclude(state=Snapshot.State.QUEUED).order_by("-published_at")
+        for old in finished[MAX_SNAPSHOTS:]:
+            old.delete()
         jobs.SNAPSHOT.request(snapshot.pk)
     return snapshot
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -32,9 +34,13 @@ from campus.recordings.services import place_fields, refuse_duplicate
 log = logging.getLogger(__name__)
 
 UPLOAD_LIFETIME = timedelta(days=7)  # after the last byte
-DISK_RESERVATION = timedelta(
-    hours=1
-)  # since its last byte: so long the rest of its bytes has its place on the disk reserved
+# Since its last byte: so long, disk space is reserved for an upload, as much again as has arrived and this beginning.
+# An announced size alone reserves no more, so that nobody keeps others from uploading by announcing.
+DISK_RESERVATION = timedelta(hours=1)
+FIRST_RESERVED_BYTES = 64 * 1024 * 1024
+# Of one person.
+MAX_OPEN_UPLOADS = 20
+MAX_OPEN_RECORDING_SIZES = 2  # what all open uploads together may have, in sizes of the largest recording
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -62,13 +68,15 @@ def create_upload(
 ) -> Upload:
     """Announce a file; `offset` and `replaces` are as for `create_recording`.
 
-    Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file, before the first byte is sent.
+    Raises TooLarge, DiskFull, DuplicateRecording, or UserError for an empty file or too many open uploads of the user,
+    before the first byte is sent.
     """
     name = sanitize_file_name(name)
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
     active = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
-    reserved = active.aggregate(bytes=Sum(F("size") - F("offset")))["bytes"] or 0
+    reserved_bytes = Least(F("size") - F("offset"), F("offset") + FIRST_RESERVED_BYTES)
+    reserved = active.aggregate(bytes=Sum(reserved_bytes))["bytes"] or 0
     check_upload_size(size, media_path(), reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
@@ -81,11 +89,29 @@ def create_upload(
         replaces=replaces,
         expires_at=timezone.now() + UPLOAD_LIFETIME,
     )
-    part_path(upload).parent.mkdir(parents=True, exist_ok=True)
-    part_path(upload).touch(mode=0o640)
-    upload.save(force_insert=True)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        _make_room(user, size)
+        part_path(upload).parent.mkdir(parents=True, exist_ok=True)
+        part_path(upload).touch(mode=0o600)
+        upload.save(force_insert=True)
     log.info("upload %s: %d bytes announced for lecture %s", upload.pk, size, lecture.pk)
     return upload
+
+
+def _make_room(user: User, size: int) -> None:
+    """Delete the user's oldest uploads that nobody goes on with, as far as one of `size` bytes needs their place.
+    Raises UserError if there are too many others."""
+    idle_since = timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION
+    uploads = list(Upload.objects.filter(user=user, recording=None).order_by("expires_at"))
+    most_bytes = MAX_OPEN_RECORDING_SIZES * settings.MAX_RECORDING_BYTES
+    idle = []
+    while len(uploads) >= MAX_OPEN_UPLOADS or sum(upload.size for upload in uploads) + size > most_bytes:
+        if not uploads or uploads[0].expires_at > idle_since:
+            raise UserError("You are uploading many files already. Wait until one of them is done.")
+        idle.append(uploads.pop(0))
+    for upload in idle:
+        delete_upload(upload=upload)
 
 
 def append_to_upload(

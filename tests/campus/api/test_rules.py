@@ -17,6 +17,8 @@ from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.api.idempotency import KEY_LIFETIME
 from campus.api.models import IdempotencyKey
 from campus.api.urls import router
+from campus.attendance import annotated_videos, snapshots
+from campus.attendance.models import AnnotatedVideo, Snapshot
 from campus.attendance.overrides import set_override
 from campus.attendance.roll import mark_students
 from campus.biometrics.models import FacePhoto
@@ -466,6 +468,34 @@ def test_a_student_over_all_classes(api: APIClient, world: World):
         ["present"],
     )
     assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
+
+
+def test_a_recording_has_only_so_many_snapshots(api: APIClient, world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(snapshots, "MAX_SNAPSHOTS", 3)
+    monkeypatch.setattr(snapshots, "MAX_WAITING_SNAPSHOTS", 2)
+
+    wish = {"recording": str(world.recording.pk)}
+    for second in range(8):
+        assert api.post("/api/v1/snapshots/", wish | {"time": second}, format="json").status_code == 202
+        Snapshot.objects.update(state=Snapshot.State.READY)
+    assert Snapshot.objects.filter(recording=world.recording).count() == 4, "three, and the one that was just requested"
+    for second in (20, 21):
+        assert api.post("/api/v1/snapshots/", wish | {"time": second}, format="json").status_code == 202
+    refused = api.post("/api/v1/snapshots/", wish | {"time": 22}, format="json")
+    assert "still being extracted" in problem(refused, 400)["detail"]
+
+
+def test_a_person_has_only_so_many_annotated_videos(api: APIClient, world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(annotated_videos, "MAX_VIDEOS_PER_USER", 2)
+    wish = {"recording": str(world.recording.pk)}
+
+    for second in (10, 20, 20):
+        assert api.post("/api/v1/annotated-videos/", wish | {"moment": second}, format="json").status_code == 202
+    refused = api.post("/api/v1/annotated-videos/", wish | {"moment": 30}, format="json")
+    assert "You have 2 annotated videos" in problem(refused, 400)["detail"]
+    assert AnnotatedVideo.objects.count() == 2
+    api.force_authenticate(world.registrar)
+    assert api.post("/api/v1/annotated-videos/", wish | {"moment": 30}, format="json").status_code == 202
 
 
 def test_a_snapshot_is_requested_once(api: APIClient, world: World):

@@ -18,6 +18,7 @@ from campus.attendance.models import SignOff
 from campus.recordings.models import Recording, Upload
 from campus.recordings.services import DuplicateRecording
 from campus.recordings.uploads import (
+    MAX_OPEN_UPLOADS,
     DamagedUpload,
     UploadConflict,
     append_to_upload,
@@ -147,12 +148,34 @@ def test_what_cannot_be_kept_is_refused_before_the_first_byte(tus: Tus, settings
 
 
 def test_disk_space_of_unfinished_uploads_is_reserved(tus: Tus, monkeypatch):
-    free = 1000 * 1024**2
+    free, mebi = 1000 * 1024**2, 1024**2
     monkeypatch.setattr("campus.common.upload_limits.shutil.disk_usage", lambda _: type("Disk", (), {"free": free}))
-    assert tus.create(size=600 * 1024**2).status_code == 201
-    assert tus.create(size=600 * 1024**2).status_code == 507
+    assert tus.create(size=600 * mebi).status_code == 201
+    assert tus.create(size=600 * mebi).status_code == 201, "a size that was only announced reserves little"
+    Upload.objects.update(offset=200 * mebi)
+    assert tus.create(size=600 * mebi).status_code == 507, "what has begun to arrive reserves more"
     Upload.objects.update(expires_at=timezone.now() + timedelta(days=1))
     assert tus.create(size=600 * 1024**2).status_code == 201, "one that nobody goes on with takes no place"
+
+
+def test_one_person_has_only_so_many_open_uploads(tus: Tus, settings):
+    for _ in range(MAX_OPEN_UPLOADS):
+        assert tus.create(size=10).status_code == 201
+    refused = tus.create(size=10)
+    assert (refused.status_code, "many files" in refused.json()["detail"]) == (400, True)
+    oldest = Upload.objects.order_by("expires_at").first()
+    assert oldest is not None
+    Upload.objects.filter(pk=oldest.pk).update(expires_at=timezone.now() + timedelta(days=1))
+    assert tus.create(size=10).status_code == 201, "one that nobody goes on with makes room"
+    assert not Upload.objects.filter(pk=oldest.pk).exists()
+    assert not part_path(oldest).exists()
+
+
+def test_one_person_announces_only_so_many_bytes(tus: Tus, settings):
+    settings.MAX_RECORDING_BYTES = 1000
+    assert [tus.create(size=1000).status_code for _ in range(3)] == [201, 201, 400]
+    tus.client.force_login(tus.world.registrar)
+    assert tus.create(size=1000).status_code == 201, "others are not kept from it"
 
 
 def test_a_duplicate_is_known_before_the_first_byte(tus: Tus):
