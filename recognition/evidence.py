@@ -11,8 +11,7 @@ import numpy as np
 from recognition.embedding import Embedder
 from recognition.embedding.averaging import add_mirrored, embed_single_crops
 from recognition.embedding.base import RGB
-from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS
-from recognition.identification.gallery import Gallery
+from recognition.identification.gallery import FPIR_BY_STRICTNESS, Gallery
 from recognition.tracking.tracker import Observation
 from recognition.types import VideoInfo
 from recognition.vectors import Floats, normalise
@@ -87,7 +86,9 @@ def _is_certain(observations: Sequence[Observation], vectors: Floats, gallery: G
     """Whether these observations alone say who of the class it is, at the strict rate of strangers."""
     qualities = np.array([observation.quality for observation in observations], np.float32)
     scores = gallery.scores(normalise(qualities @ vectors)[None])[0]
-    second, best = np.sort(np.append(scores, -1.0))[-2:]
-    point = gallery.operating_points["strict"]
-    threshold = point.thresholds[min(len(vectors), MAX_COUNTED_OBSERVATIONS) - 1]
-    return bool(best >= threshold and best - second >= point.margin)
+    student = int(scores.argmax())
+    threshold = gallery.impostor_model.threshold(
+        len(vectors), FPIR_BY_STRICTNESS["strict"], len(scores), gallery.photo_counts[student]
+    )
+    lead = scores[student] - np.delete(scores, student).max(initial=-1.0)
+    return bool(scores[student] >= threshold and lead >= gallery.operating_points["strict"].margin)
