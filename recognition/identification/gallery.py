@@ -210,9 +210,6 @@ def train_gallery(
     prior = prior_impostor_model(embedder)
     default_fpir = FPIR_BY_STRICTNESS[DEFAULT_STRICTNESS]
     look_alike = float(prior.threshold(MAX_COUNTED_OBSERVATIONS, default_fpir, len(labels), usual_count))
-    one_person = float(
-        prior.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["strict"], len(labels), usual_count)
-    )
     scores = [score_class(kept, templates, count + 1, look_alike) for count in range(MAX_COUNTED_OBSERVATIONS)]
     others = _drop_own_people(strangers, templates, photo_counts, prior)
     impostor_model = prior.adapt(scores, templates, photo_counts, others, MEASURED[embedder].photo_shift)
@@ -228,7 +225,7 @@ def train_gallery(
         "few_photos": [label for label, group in zip(labels, kept, strict=True) if len(group) < ENOUGH_PHOTOS],
         "suspect_photos": describe_suspects(groups, suspects, labels, templates, embedder),
         "too_alike": _look_alike_pairs(labels, templates, look_alike),
-        "same_person": _look_alike_pairs(labels, templates, one_person),
+        "same_person": _look_alike_pairs(labels, templates, look_alike),
         "rates": {
             strictness: {"fpir": point.expected_fpir, "miss": point.expected_miss, "threshold": point.thresholds[-1]}
             for strictness, point in points.items()
