@@ -47,6 +47,7 @@ class Processes:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "Processes":
+        os.umask(0o077)  # other people on this machine read nothing of it
         (self.var / "log").mkdir(parents=True, exist_ok=True)
         self.lock = (self.var / "lock").open("w")
         try:

@@ -56,6 +56,19 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_has_limits_and_writes_files_for_itself_only(unit: Path) -> None:
+    settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line)
+    assert settings["UMask"] == "0077"
+    assert re.fullmatch(r"\d+[MG]", settings["MemoryMax"])
+    assert settings["TasksMax"].isdigit()
+
+
+def test_every_container_has_limits(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert {"mem_limit", "pids_limit"} <= service.keys(), name
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands_exist(command: list[str]) -> None:
     if command[1] == "manage.py":

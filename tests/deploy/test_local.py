@@ -103,6 +103,8 @@ def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rol
     with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:  # noqa: S310
         assert json.load(answer)["token"]
     assert found[2] not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
+    assert (rollcall.var / "rollcall.sqlite3").exists()
+    assert [path for path in (rollcall.var, *rollcall.var.rglob("*")) if path.stat().st_mode & 0o077] == []
     pids_before = process_tree(rollcall.process.pid)
     rollcall.process.send_signal(signal.SIGINT)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 0
