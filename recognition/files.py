@@ -4,12 +4,17 @@ import hashlib
 import os
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# What reading a missing or damaged npz or JSON file can raise.
-READ_ERRORS = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile)
+# What reading a missing, damaged or forged npz or JSON file can raise. RuntimeError: it is locked, or packed in another
+# way; MemoryError: it says that it is huge.
+READ_ERRORS = (
+    *(OSError, ValueError, LookupError, EOFError, TypeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from campus.academics.models import Student
 from campus.academics.roster_columns import COLUMNS
-from campus.academics.roster_files import FORMULA_START
+from campus.common.csv_cells import guard_cell
 
 
 def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
@@ -30,9 +30,7 @@ def roster_rows(students: QuerySet[Student], course: int | None = None) -> Itera
 
 def write_csv(rows: Iterable[list[str]]) -> bytes:
     content = io.StringIO(newline="")
-    csv.writer(content).writerows(
-        [[f"'{cell}" if cell.startswith(FORMULA_START) else cell for cell in row] for row in rows]
-    )
+    csv.writer(content).writerows([guard_cell(cell) for cell in row] for row in rows)
     return content.getvalue().encode("utf-8-sig")
 
 

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_workbooks import MAX_COLUMNS, Workbook
+from campus.common.csv_cells import unguard_cell
 from campus.common.encodings import guess_encoding
 from campus.common.errors import UserError
 from campus.common.keys import remove_invisible
@@ -23,8 +24,6 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000
 MAX_HEADER_ROW = 30
 SEPARATORS = ",;\t|"
-# A spreadsheet program takes a cell that starts so for a formula; in CSV an apostrophe before it keeps it text.
-FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 MAX_DOUBTFUL_TEXTS = 5
 _OTHER_FILES = {
     b"\xd0\xcf\x11\xe0": Message(
@@ -244,4 +243,4 @@ def _clean_cell(text: str) -> str:
     text = remove_invisible(text)
     if kept := re.fullmatch(r'="([^"]*)"', text):
         return kept[1]
-    return text[1:] if text[:1] == "'" and (text[1:2] in FORMULA_START or text[1:2].isdigit()) else text
+    return text[1:] if text[:1] == "'" and text[1:2].isdigit() else unguard_cell(text)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as InvalidRow
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -61,6 +62,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     match error:
         case UploadTooLarge():
             return problem(413, str(error))
+        case RequestDataTooBig():
+            n = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2
+            return problem(413, _("The request is larger than %(n)d MB. Send several smaller ones.") % {"n": n})
         case DiskFull():
             return problem(507, str(error))
         case MarkedByHand():

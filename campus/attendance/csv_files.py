@@ -12,8 +12,7 @@ from campus.academics.models import Course, Lecture, Student
 from campus.attendance.register import Register, lecture_labels
 from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.statuses import StatusDefinition, status_definitions
-
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+from campus.common.csv_cells import guard_cell
 
 
 def lecture_csv(lecture: Lecture) -> bytes:
@@ -106,14 +105,17 @@ def _marks(students: Iterable[tuple[Student, StatusDefinition | None]]) -> bytes
     out.
     """
     rows = [
-        (student.number, "", status.moodle_acronym) for student, status in students if status and status.moodle_acronym
+        (guard_cell(student.number), "", status.moodle_acronym)
+        for student, status in students
+        if status and status.moodle_acronym
     ]
     return _encode([("idnumber", "scantime", "status"), *rows])
 
 
 def _session(course: Course, lecture: Lecture) -> tuple[str, ...]:
     start, end = timezone.localtime(lecture.starts_at), timezone.localtime(lecture.ends_at)
-    return (course.code, "", f"{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end:%H:%M}", lecture.title)
+    day, first, last = f"{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end:%H:%M}"
+    return (guard_cell(course.code), "", day, first, last, guard_cell(lecture.title))
 
 
 def _time_of_day(when: object) -> str:
@@ -121,12 +123,8 @@ def _time_of_day(when: object) -> str:
 
 
 def _encode_for_spreadsheets(rows: Iterable[Sequence[str]]) -> bytes:
-    """With the byte order mark by which Excel recognises UTF-8.
-
-    Text that a spreadsheet would run as a formula gets an apostrophe.
-    """
-    guarded = (["'" + cell if cell.startswith(FORMULA_PREFIXES) else cell for cell in row] for row in rows)
-    return "\N{BOM}".encode() + _encode(guarded)
+    """With the byte order mark by which Excel recognises UTF-8."""
+    return "\N{BOM}".encode() + _encode([guard_cell(cell) for cell in row] for row in rows)
 
 
 def _encode(rows: Iterable[Sequence[str]]) -> bytes:

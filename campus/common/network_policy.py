@@ -8,9 +8,9 @@ from campus.common.errors import UserError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# The standard library calls more addresses global than these: whatever is not yet assigned, and several of IANA's special
-# purposes (https://www.iana.org/assignments/iana-ipv6-special-registry, and iana-ipv4-special-registry), among them those
-# with an IPv4 address inside, to which a router may lead.
+# The standard library calls more addresses global than these: whatever is not yet assigned, and several of IANA's
+# special purposes (https://www.iana.org/assignments/iana-ipv6-special-registry, and iana-ipv4-special-registry), among
+# them those with an IPv4 address inside, to which a router may lead.
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 SPECIAL_NETWORKS = [
     ipaddress.ip_network(network)

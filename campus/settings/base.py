@@ -143,7 +143,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["campus.api.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "campus.api.negotiation.SingleFormatNegotiation",
     "DEFAULT_SCHEMA_CLASS": "campus.api.schema.Schema",
     "EXCEPTION_HANDLER": "campus.api.exception_handler.exception_handler",

@@ -7,13 +7,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.academics.models import Lecture
 from campus.api import filters
 from campus.api.base import Endpoint
+from campus.api.parsers import JSONParser
 from campus.api.permissions import IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer

@@ -7,13 +7,14 @@ from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from campus.api import filters
 from campus.api.base import Endpoint
+from campus.api.parsers import JSONParser
 from campus.api.permissions import check_not_signed_off, request_user
 from campus.api.serializers import recordings as serializers
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording

@@ -3,19 +3,21 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import wraps
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -49,7 +51,28 @@ class CourseForm(forms.Form):
         course.help_text = self.course_help
 
 
-class DeletionSummaryMixin(ModelAdmin):
+class KeyCheckMixin(ModelAdmin):
+    """A key that no row can have, like “x” for a number, is not found."""
+
+    def get_urls(self) -> list[URLPattern]:
+        patterns: list[URLPattern] = super().get_urls()
+        for pattern in patterns:
+            pattern.callback = self._check_key(pattern.callback)
+        return patterns
+
+    def _check_key(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def checked_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                self.opts.pk.to_python(kwargs.get("object_id"))
+            except ValidationError as error:
+                raise Http404 from error
+            return view(request, *args, **kwargs)
+
+        return checked_view
+
+
+class DeletionSummaryMixin(KeyCheckMixin):
     """Before a deletion, says how many rows of each kind go too. Django lists every row, with a query for each."""
 
     def get_deleted_objects(

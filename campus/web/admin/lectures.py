@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.dateparse import parse_datetime
@@ -29,6 +29,7 @@ from unfold.widgets import (
 from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
 from campus.academics.calendar_reader import CalendarEntry, read_calendar
 from campus.academics.models import Course, Lecture
+from campus.academics.selectors import lectures_for
 from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
@@ -159,11 +160,11 @@ class LectureAdmin(RegistrarAdmin):
 
     @action(description=gettext_lazy("Result"), url_path="result", icon="fact_check")
     def staff_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("lecture", pk=object_id)
+        return redirect("lecture", pk=get_object_or_404(lectures_for(request.user), pk=object_id).pk)
 
     @action(description=gettext_lazy("Upload a recording"), url_path="upload", icon="upload")
     def upload(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("lecture", pk=object_id)
+        return redirect("lecture", pk=get_object_or_404(lectures_for(request.user), pk=object_id).pk)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

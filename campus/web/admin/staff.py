@@ -13,7 +13,6 @@ from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -25,6 +24,7 @@ from campus.accounts.roles import Role, is_administrator, role_of
 from campus.accounts.services import disable_two_factor, revoke_all_tokens, set_role
 from campus.web.admin.base import (
     DeletionSummaryMixin,
+    KeyCheckMixin,
     ReadOnlyInline,
     call_service,
     confirm_dialog,
@@ -178,6 +178,6 @@ def may_manage(request: HttpRequest, user: User) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, KeyCheckMixin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False

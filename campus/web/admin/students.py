@@ -18,6 +18,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from campus.academics.models import Student
+from campus.academics.selectors import students_for
 from campus.academics.services import next_guest_number
 from campus.attendance.student_merge import merge_guest
 from campus.biometrics import services
@@ -122,7 +123,9 @@ class StudentAdmin(RegistrarAdmin):
 
     @action(description=_("Add photos"), url_path="add-photos", icon="add_a_photo", permissions=["photos"])
     def add_photos(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("admin:academics_student_photos", pk=object_id)
+        return redirect(
+            "admin:academics_student_photos", pk=get_object_or_404(students_for(request.user), pk=object_id).pk
+        )
 
     def has_merge_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         may = request.user.has_perms(["academics.change_student", "academics.delete_student"])
