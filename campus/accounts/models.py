@@ -81,6 +81,9 @@ class LoginSession(AbstractBaseSession):
     class Meta:
         ordering = ["-logged_in_at"]
 
+    def __str__(self) -> str:
+        return f"{self.device or '-'}, {self.logged_in_at}"
+
     @classmethod
     def get_session_store_class(cls) -> type[SessionStore]:
         return SessionStore

@@ -76,7 +76,7 @@ def multiply(times: int) -> None:
                 if n % 2 == 0 or field.name in differ:
                     value = copies.get((field.related_model, value), {n - 1: value})[n - 1]
             elif field.primary_key:
-                value = uuid4() if isinstance(value, UUID) else None
+                value = another(value, n, field.max_length) if isinstance(value, UUID | str) else None
             elif field.name in differ or (moved and isinstance(value, date)):
                 value = another(value, n, field.max_length)
             new[field.attname] = value

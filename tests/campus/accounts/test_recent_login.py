@@ -181,6 +181,12 @@ class TestSessions:
         assert "192.0.2.7" in shown
         assert str(there.session.session_key) not in shown, "it opens the session"
 
+    def test_nobody_who_deletes_an_account_sees_what_opens_it(self, world: World):
+        there, registrar = self.sign_in(world.own), log_in(world.registrar, seconds_ago=0)
+        page = registrar.get(reverse("admin:auth_user_delete", args=[world.own.pk])).content.decode()
+        assert "Delete" in page
+        assert str(there.session.session_key) not in page
+
     def test_one_is_ended(self, world: World):
         here, there, third = (self.sign_in(world.own) for _ in range(3))
         login = LoginSession.objects.get(pk=there.session.session_key).login_id
