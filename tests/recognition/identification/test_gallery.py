@@ -1,5 +1,6 @@
 import itertools
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,7 @@ def test_a_gallery_of_another_embedder_is_refused(tmp_path: Path) -> None:
         Gallery.load(tmp_path / "gallery.npz", "facenet-20180402")
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "pickle", "text"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "pickle", "text", "huge", "unusual"])
 def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "gallery.npz"
     digest: str | None = gallery_of_class(3).save(path)
@@ -247,6 +248,18 @@ def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
     elif damage == "pickle":
         with path.open("wb") as file:
             np.savez(file, manifest=np.array([{"format": 1}], dtype=object))
+        digest = None
+    elif damage == "huge":  # by its header only
+        header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000, 1000), }\n"
+        with zipfile.ZipFile(path, "w") as archive:
+            array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+            archive.writestr("manifest.npy", array)
+        digest = None
+    elif damage == "unusual":
+        data = bytearray(path.read_bytes())
+        for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+            data[data.find(signature) + offset] = 99  # a way to pack that zipfile does not know
+        path.write_bytes(data)
         digest = None
     else:
         path.write_text("no gallery")
