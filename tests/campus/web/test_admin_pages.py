@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
 from django.conf import settings as project
 from django.contrib import admin
@@ -18,6 +19,8 @@ from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
 from tests.campus import factories
 from tests.campus.web.admin_tools import Campus, add_photo, client_of
+
+pillow_heif.register_heif_opener()  # for writing photos
 
 pytestmark = pytest.mark.django_db
 
