@@ -67,9 +67,9 @@ def measure_embedder(
             print_photos(rows, half, f"{embedder.id}: photos, faces {size}, {count} enrolled")
             shares = {rule: {name: asdict(share) for name, share in row.items()} for rule, row in rows.items()}
             figures["photos"].setdefault(size, {})[count] = {"rules": shares, "half": half}
-    processed = {path.stem: process_lecture(path, embedder) for path in tqdm(lectures, desc="Processing lectures")}
     for count in counts:
         enrolled = first_photos(known, count)
+        processed = {path.stem: process_lecture(path, enrolled, embedder) for path in tqdm(lectures, desc="Lectures")}
         cases = [
             case
             for lecture in processed.values()

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.composing import Sitting, read_sittings
 from benchmarks.peer_rules import Floats, majority_label, train_peer_rules
-from benchmarks.photo_accuracy import EnrolledPerson, first_photos, process_recording, raw_vectors, train_class
+from benchmarks.photo_accuracy import EnrolledPerson, process_recording, raw_vectors, train_class
 from recognition import Detector, Embedder, Gallery, VotePolicy, probe, train_gallery, vote
 from recognition.identification.gallery import DEFAULT_STRICTNESS, FPIR_BY_STRICTNESS
 from recognition.identification.lecture_faces import fit_students
@@ -63,9 +63,11 @@ class Case:
     asked: bool
 
 
-def process_lecture(path: Path, embedder: Embedder) -> Lecture:
+def process_lecture(path: Path, known: Mapping[str, EnrolledPerson], embedder: Embedder) -> Lecture:
+    """The lecture, processed with the gallery of its class, of these enrolment photos."""
     truth, info = json.loads(path.with_suffix(".json").read_text()), probe(path)
-    results = process_recording(path, info, embedder, Detector())
+    gallery = train_class(_on_roster(known, truth["roster"]), embedder)
+    results = process_recording(path, info, embedder, Detector(), gallery)
     return Lecture(
         name=path.stem,
         follows=truth.get("follows", ""),
@@ -78,6 +80,10 @@ def process_lecture(path: Path, embedder: Embedder) -> Lecture:
         results=results,
         raw={id(track): raw_vectors(track, embedder) for result in results for track in result.tracks},
     )
+
+
+def _on_roster(known: Mapping[str, EnrolledPerson], roster: Sequence[str]) -> dict[str, EnrolledPerson]:
+    return {name: known[name] for name in roster if name in known}
 
 
 def find_owners(positions: Sequence[FacePosition], sittings: Sequence[Sitting]) -> set[str]:
@@ -112,7 +118,7 @@ def judge_lecture(
 
     The peers' rules name each observation of a person, and the majority decides.
     """
-    enrolled = first_photos(known, max(len(person.embeddings) for person in known.values()), lecture.roster)
+    enrolled = _on_roster(known, lecture.roster)
     gallery = train_class(enrolled, embedder)
     for strictness in FPIR_BY_STRICTNESS:
         yield from _judge_by_vote(lecture, strictness, gallery, strictness)

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,11 @@ def enrol_people(people: Path, count: int, embedder: Embedder) -> dict[str, Enro
     return known
 
 
-def first_photos(
-    known: Mapping[str, EnrolledPerson], count: int, names: Iterable[str] | None = None
-) -> dict[str, EnrolledPerson]:
-    """These people, or all, with their first `count` photos; without those who have none."""
-    chosen = {name: known[name] for name in names or known}
+def first_photos(known: Mapping[str, EnrolledPerson], count: int) -> dict[str, EnrolledPerson]:
+    """The people with their first `count` photos, without those who have none."""
     return {
         name: EnrolledPerson(person.embeddings[:count], person.raw[:count])
-        for name, person in chosen.items()
+        for name, person in known.items()
         if person.embeddings
     }
 
@@ -110,8 +107,13 @@ def train_class(known: Mapping[str, EnrolledPerson], embedder: Embedder) -> Gall
     return train_gallery({name: person.embeddings for name, person in known.items()}, embedder.id)
 
 
-def process_recording(path: Path, info: VideoInfo, embedder: Embedder, detector: Detector) -> list[SegmentResult]:
-    return [process_segment(path, info, segment, embedder, detector) for segment in plan_segments(path, info)]
+def process_recording(
+    path: Path, info: VideoInfo, embedder: Embedder, detector: Detector, gallery: Gallery | None = None
+) -> list[SegmentResult]:
+    return [
+        process_segment(path, info, segment, embedder, detector, gallery=gallery)
+        for segment in plan_segments(path, info)
+    ]
 
 
 def read_probe(name: str, label: str | None, path: Path, embedder: Embedder, detector: Detector) -> ProbeFace:

@@ -15,8 +15,6 @@ from recognition.media.limits import Limits
 from recognition.types import Segment
 from tests.recognition import video_files
 
-pillow_heif.register_heif_opener()  # for writing photos
-
 pillow_heif.register_heif_opener()
 
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: 3, 4: Image.Transpose.FLIP_TOP_BOTTOM}
