@@ -140,15 +140,23 @@ def test_the_workbook_has_a_letter_a_student_and_date(course: Course, tmp_path: 
     assert list(pd.read_excel(path).columns)[:4] == ["Number", "Name", "Percentage", "Below 75%"]
 
 
-HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("http://evil.example","x")', "#N/A"]
+HOSTILE = {
+    "=1+1": "'=1+1",
+    "+1": "'+1",
+    "-1": "'-1",
+    "@SUM(A1)": "'@SUM(A1)",
+    "\t=1": "'\t'=1",
+    '=HYPERLINK("http://evil.example","x")': """'=HYPERLINK("http://evil.example","x")""",
+    "#N/A": "#N/A",
+}
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_no_file_holds_a_formula(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "cell"), HOSTILE.items())
+def test_no_file_holds_a_formula(text: str, cell: str, tmp_path: Path) -> None:
     lecture = factories.lecture(factories.course(name=text))
     mark(lecture, factories.student(name=text, number=text), "present")
     rows = list(csv.reader(io.StringIO(register_csv(build_register(lecture.course)).decode("utf-8-sig"))))
-    assert rows[1][1] == (text if text == "#N/A" else f"'{text}")
+    assert rows[1][1] == cell
     assert not lecture_csv(lecture).decode("utf-8-sig").splitlines()[1].startswith(("=", "+", "-", "@"))
     write_register(tmp_path / "r.xlsx", build_register(lecture.course))
     cells = [cell for row in load_workbook(tmp_path / "r.xlsx")["Register"].iter_rows() for cell in row]
