@@ -19,6 +19,8 @@ from django.urls import reverse
 from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
 from playwright.sync_api import ViewportSize
 
+from campus.biometrics.models import LectureFace
+from campus.common.storage import write_media
 from tests.campus.conftest import World
 from tests.campus.permissions import address as where_is
 from tests.campus.permissions import people, reader, routes, things
@@ -133,6 +135,8 @@ def test_everybody_can_use_every_page(program: str, address: str, world: World):
     keys, clients = things(world), people(world)
     work = lived_in(world)
     multiply(3)
+    for crop in LectureFace.objects.values_list("crop", flat=True):
+        write_media(crop, b"face")  # each copy has a file of its own
     pages = [
         (who, where_is(route, keys))
         for route in routes()

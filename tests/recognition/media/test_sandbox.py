@@ -1,6 +1,7 @@
 """What decodes files from outside can do no harm: it has little memory and time, no other file and no network."""
 
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -22,6 +23,8 @@ from recognition.media.video import probe, sample_frames
 from recognition.types import Segment
 from tests.conftest import REPOSITORY
 from tests.recognition import video_files
+
+MAX_ENDING_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -149,17 +152,11 @@ def test_whoever_needs_no_more_pictures_stops_the_child(tmp_path: Path) -> None:
     next(frames)
     assert np.array_equal(first.image, kept), "the next picture does not overwrite it"
     assert isinstance(frames, Generator)
+    [child] = Path(f"/proc/{decoder_pid()}/task/{decoder_pid()}/children").read_text().split()
+    ended = os.pidfd_open(int(child))
     frames.close()
-    assert read_children(decoder_pid()) == []
-
-
-def read_children(pid: int) -> list[str]:
-    """The children of a process, once those that end have ended."""
-    for _ in range(1000):
-        if not (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-            return []
-        os.sched_yield()
-    return children
+    assert select.select([ended], [], [], MAX_ENDING_SECONDS)[0] == [ended]
+    os.close(ended)
 
 
 @pytest.mark.parametrize("template", ["{0.__class__}", "{missing}", "{", "{n!z}"])
