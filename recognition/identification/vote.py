@@ -35,8 +35,9 @@ _Match = tuple[Person, Identity]
 # model and the 55 people with several photos by whom its tails were set, that was at most 1 % of right names and all
 # but 3 to 4 % of wrong ones, with one, three or ten enrolment photos and one or three observations.
 RESEMBLANCE_FMR = 0.03
-# The rate of strangers up to which a doubtful face is put to a person, for whom a question costs seconds.
-TO_CONFIRM_FPIR = {"strict": 0.003, "balanced": 0.03, "lenient": 0.1}
+# The rate of strangers up to which a doubtful face is put to a person, for whom a question costs seconds. Above it too
+# many proposals have the wrong name.
+TO_CONFIRM_FPIR = {"strict": 0.003, "balanced": 0.015, "lenient": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
