@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print(f"{error.strerror or error}{where}. Free space or check the rights, then try again.", file=sys.stderr)
+    except MemoryError:
+        print("This machine ran out of memory. Close other programs, then try again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130

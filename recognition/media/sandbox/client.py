@@ -4,6 +4,7 @@ import fcntl
 import math
 import mmap
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -43,47 +44,58 @@ _lock = threading.Lock()
 _decoders: dict[int, tuple["subprocess.Popen[bytes]", socket.socket]] = {}
 
 
+class _Child(NamedTuple):
+    """A child of the decoder process at work on a request; `ended` says the signal that ended it."""
+
+    request: AnyRequest
+    connection: Connection
+    memory: mmap.mmap
+    ended: Connection
+
+
 def read_value(request: AnyRequest, kind: type[T]) -> T:
-    """The one result of a request. Raises the error that the child reports, and RecordingOutOfLimits when the child was
-    stopped, since it took too much memory or time."""
-    with _child(request, 1) as (connection, _):
-        return _value_of(_next_reply(connection, request), kind)
+    """The one result of a request. Raises the error that the child reports, RecordingOutOfLimits when the child was
+    stopped, since it took more memory or time than a file may, and MemoryError when the system killed it, as it does
+    where memory runs out: then it is worth another try."""
+    with _child(request, 1) as child:
+        return _value_of(_next_reply(child), kind)
 
 
 def read_picture(request: AnyRequest, max_bytes: int, kind: type[T]) -> tuple[NDArray[np.uint8], T]:
     """A picture, RGB of shape (height, width, 3), of at most `max_bytes`, and what is said of it. Raises as
     `read_value`."""
-    with _child(request, max_bytes) as (connection, memory):
-        _, picture = _take(connection, _next_reply(connection, request), memory)
-        return picture, _value_of(_next_reply(connection, request), kind)
+    with _child(request, max_bytes) as child:
+        _, picture = _take(child, _next_reply(child))
+        return picture, _value_of(_next_reply(child), kind)
 
 
 def read_pictures(request: AnyRequest, height: int, width: int) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Pictures of that size with their times. Raises as `read_value`."""
-    with _child(request, height * width * 3) as (connection, memory):
-        while isinstance(reply := _next_reply(connection, request), Picture):
-            time, picture = _take(connection, reply, memory)
+    with _child(request, height * width * 3) as child:
+        while isinstance(reply := _next_reply(child), Picture):
+            time, picture = _take(child, reply)
             if picture.shape != (height, width, 3) or not math.isfinite(time):
                 raise _misbehaved()
             yield time, picture
 
 
 @contextmanager
-def _child(request: AnyRequest, max_bytes: int) -> Iterator[tuple[Connection, mmap.mmap]]:
-    """A child that does what is requested, and memory that is shared with it."""
+def _child(request: AnyRequest, max_bytes: int) -> Iterator[_Child]:
+    """A child that does what is requested, with `max_bytes` of memory that is shared with it."""
     ours, theirs = Pipe()
+    ended, end = Pipe(duplex=False)
     descriptor = os.memfd_create("pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(descriptor, max_bytes)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
         memory = mmap.mmap(descriptor, max_bytes)
-        with theirs:
-            _pass_on([theirs.fileno(), descriptor])
+        with theirs, end:
+            _pass_on([theirs.fileno(), descriptor, end.fileno()])
     finally:
         os.close(descriptor)
-    with ours, memory:
+    with ours, ended, memory:
         ours.send_bytes(msgspec.msgpack.encode(request))
-        yield ours, memory
+        yield _Child(request, ours, memory, ended)
 
 
 def _pass_on(descriptors: list[int]) -> None:
@@ -104,16 +116,27 @@ def _pass_on(descriptors: list[int]) -> None:
         socket.send_fds(ours, [b"+"], descriptors)
 
 
-def _next_reply(connection: Connection, request: AnyRequest) -> Reply:
+def _next_reply(child: _Child) -> Reply:
     try:
-        reply = msgspec.msgpack.decode(connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
+        reply = msgspec.msgpack.decode(child.connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
     except (EOFError, ConnectionResetError):
-        raise as_error(Failure(RecordingOutOfLimits.__name__, as_text(TOO_MUCH)), Path(request.path)) from None
+        raise _describe_end(child) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise _misbehaved() from error
     if isinstance(reply, Failure):
-        raise _error_of(reply, request)
+        raise _error_of(reply, child.request)
     return reply
+
+
+def _describe_end(child: _Child) -> Exception:
+    """Why a child said no more. SIGKILL is not how it reaches its limits, and nobody in this program sends it."""
+    try:
+        ended_by = child.ended.recv_bytes(1)[0]
+    except (EOFError, OSError):  # the decoder process is dead
+        ended_by = signal.SIGKILL
+    if ended_by == signal.SIGKILL:
+        return MemoryError("The system killed the process that read the file.")
+    return as_error(Failure(RecordingOutOfLimits.__name__, as_text(TOO_MUCH)), Path(child.request.path))
 
 
 def _error_of(failure: Failure, request: AnyRequest) -> Exception:
@@ -123,13 +146,13 @@ def _error_of(failure: Failure, request: AnyRequest) -> Exception:
         return _misbehaved()
 
 
-def _take(connection: Connection, reply: Reply, memory: mmap.mmap) -> tuple[float, NDArray[np.uint8]]:
+def _take(child: _Child, reply: Reply) -> tuple[float, NDArray[np.uint8]]:
     """A copy of the picture in the memory, whose place is free for the next one."""
-    if not isinstance(reply, Picture) or not 0 < reply.height * reply.width * 3 <= len(memory) or reply.width < 1:
+    if not isinstance(reply, Picture) or not 0 < reply.height * reply.width * 3 <= len(child.memory) or reply.width < 1:
         raise _misbehaved()
     size = reply.height * reply.width * 3
-    picture = np.frombuffer(memory[:size], np.uint8).reshape(reply.height, reply.width, 3)
-    connection.send_bytes(b"+")
+    picture = np.frombuffer(child.memory[:size], np.uint8).reshape(reply.height, reply.width, 3)
+    child.connection.send_bytes(b"+")
     return reply.time, picture
 
 

@@ -27,7 +27,9 @@ def confine(path: Path, *, max_bytes: int, max_seconds: int) -> None:
     nor seccomp, the limits of memory and time remain.
     """
     _limit(resource.RLIMIT_DATA, _private_bytes() + max_bytes)
-    _limit(resource.RLIMIT_CPU, max_seconds)
+    _limit(
+        resource.RLIMIT_CPU, max_seconds, grace=1
+    )  # so that SIGXCPU ends it, not SIGKILL, which the system sends, too
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, 64)
@@ -49,10 +51,10 @@ def confine(path: Path, *, max_bytes: int, max_seconds: int) -> None:
         calls.load()
 
 
-def _limit(kind: int, value: int) -> None:
+def _limit(kind: int, value: int, *, grace: int = 0) -> None:
     hard = resource.getrlimit(kind)[1]
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))
+    most = value + grace if hard == resource.RLIM_INFINITY else min(value + grace, hard)
+    resource.setrlimit(kind, (min(value, most), most))
 
 
 def _private_bytes() -> int:

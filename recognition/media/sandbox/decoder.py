@@ -1,18 +1,20 @@
 """The decoder process: it imports the decoders once, and makes a confined child for each file that is to be read.
 
-Run as `python -m recognition.media.sandbox.decoder FD`; FD is a socket over which it gets, for each file, a connection
-and the shared memory for pixels.
+Run as `python -m recognition.media.sandbox.decoder FD`; FD is a socket over which it gets, for each file, a connection,
+the shared memory for pixels, and a connection over which it tells the number of the signal that ended the child, or 0.
 """
 
 import ctypes
 import gc
 import mmap
 import os
+import select
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -45,29 +47,51 @@ PR_SET_PDEATHSIG = 1
 
 def serve(control: socket.socket) -> None:
     """Make children until nobody asks any more."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     # Whoever stops all processes of a service lets the worker end what it does; then the socket is closed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     Image.init()  # imports the readers of all kinds of photos, which each child would have to
     gc.freeze()  # so that children share what was imported
     parent = os.getpid()
+    children: dict[int, tuple[int, Connection]] = {}  # by a descriptor of the process: its id, and whom to tell its end
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
     while True:
-        content, descriptors, _, _ = socket.recv_fds(control, 1, 2)
-        if not content:
-            return
-        if os.fork() == 0:
-            control.close()
-            _run_child(descriptors, parent)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        for descriptor, _ in poll.poll():
+            if descriptor in children:
+                poll.unregister(descriptor)
+                _tell_end(*children.pop(descriptor))
+                os.close(descriptor)
+                continue
+            content, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+            if not content:
+                return
+            child = os.fork()
+            if child == 0:
+                control.close()
+                for other in children:
+                    os.close(other)
+                for _, end in children.values():
+                    end.close()
+                _run_child(descriptors, parent)
+            for passed in descriptors[:2]:
+                os.close(passed)
+            process = os.pidfd_open(child)
+            children[process] = child, Connection(descriptors[2], readable=False)
+            poll.register(process, select.POLLIN)
+
+
+def _tell_end(child: int, end: Connection) -> None:
+    status = os.waitpid(child, 0)[1]
+    with end, suppress(BrokenPipeError):  # whoever has all that was asked for does not wait
+        end.send_bytes(bytes([os.WTERMSIG(status)]))
 
 
 def _run_child(descriptors: list[int], parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        connection_fd, memory_fd = descriptors
+        connection_fd, memory_fd, end_fd = descriptors
+        os.close(end_fd)
         if os.getppid() == parent:
             with Connection(connection_fd) as connection:
                 _answer(connection, memory_fd)

@@ -2,12 +2,13 @@
 
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import av
@@ -20,7 +21,7 @@ from recognition.media.photo import read_photo
 from recognition.media.sandbox import client
 from recognition.media.sandbox.protocol import AnyRequest, Failure, PhotoRequest, Text
 from recognition.media.video import probe, sample_frames
-from recognition.types import Segment
+from recognition.types import Frame, Segment
 from tests.conftest import REPOSITORY
 from tests.recognition import video_files
 
@@ -144,19 +145,59 @@ def test_a_tiny_photo_of_a_huge_picture_is_refused(tmp_path: Path) -> None:
         read_photo(path)
 
 
-def test_whoever_needs_no_more_pictures_stops_the_child(tmp_path: Path) -> None:
-    path = video_files.video(tmp_path / "lecture.mp4", seconds=30)
+def frames_of_a_lecture(folder: Path) -> Generator[Frame]:
+    path = video_files.video(folder / "lecture.mp4", seconds=30)
     frames = sample_frames(path, probe(path), Segment(0, 0.0, 30.0), 1.0)
+    assert isinstance(frames, Generator)
+    return frames
+
+
+def decoding_child() -> int:
+    return int(Path(f"/proc/{decoder_pid()}/task/{decoder_pid()}/children").read_text().split()[-1])
+
+
+def test_whoever_needs_no_more_pictures_stops_the_child(tmp_path: Path) -> None:
+    frames = frames_of_a_lecture(tmp_path)
     first = next(frames)
     kept = first.image.copy()
     next(frames)
     assert np.array_equal(first.image, kept), "the next picture does not overwrite it"
-    assert isinstance(frames, Generator)
-    [child] = Path(f"/proc/{decoder_pid()}/task/{decoder_pid()}/children").read_text().split()
-    ended = os.pidfd_open(int(child))
+    ended = os.pidfd_open(decoding_child())
     frames.close()
     assert select.select([ended], [], [], MAX_ENDING_SECONDS)[0] == [ended]
     os.close(ended)
+
+
+@pytest.mark.parametrize("victim", [decoding_child, decoder_pid], ids=["the child", "the decoder process"])
+def test_what_the_system_kills_is_not_the_files_fault(victim: Callable[[], int], tmp_path: Path) -> None:
+    frames = frames_of_a_lecture(tmp_path)
+    next(frames)
+    os.kill(victim(), signal.SIGKILL)
+    with pytest.raises(MemoryError, match="system"):
+        list(frames)
+    assert len(list(frames_of_a_lecture(tmp_path))) == 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGXCPU, signal.SIGSEGV, signal.SIGABRT])
+def test_what_ends_by_its_limits_or_breaks_the_decoder_is_the_files_fault(number: int, tmp_path: Path) -> None:
+    frames = frames_of_a_lecture(tmp_path)
+    next(frames)
+    os.kill(decoding_child(), number)
+    with pytest.raises(RecordingOutOfLimits, match="more memory or time"):
+        list(frames)
+
+
+def test_a_file_that_takes_too_long_is_refused(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from recognition.media.sandbox.confinement import confine
+confine(Path(sys.argv[1]), max_bytes=2**28, max_seconds=1)
+while True:
+    pass
+"""
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, capture_output=True, check=False)
+    assert run.returncode == -signal.SIGXCPU, run.stderr.decode()
 
 
 @pytest.mark.parametrize("template", ["{0.__class__}", "{missing}", "{", "{n!z}"])
