@@ -17,15 +17,30 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "networks"))
 
 
+# Tests that ask the database nothing in which PostgreSQL and SQLite differ, or what others here ask, too: they are marked
+# `one_database`, and .ci/run runs them with PostgreSQL alone.
+ONE_DATABASE = [
+    *("campus/accounts", "campus/api", "campus/web", "workers/recorder", "workers/test_annotate.py"),
+    *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
+    *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
+    *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_web_server.py"),
+]
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool({"db", "transactional_db"} & fixtures or item.get_closest_marker("django_db"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks select
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With a PostgreSQL of its own only what asks the database: all else is no other there."""
+    asks = [item for item in items if _asks_the_database(item)]
+    folders = [REPOSITORY / "tests" / name for name in ONE_DATABASE]
+    for item in asks:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker("one_database")
     if os.environ.get("ROLLCALL_TEST_POSTGRES_URL"):
-        asks = [
-            item
-            for item in items
-            if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
-            or item.get_closest_marker("django_db")
-        ]
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])
         items[:] = asks
 
