@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.media.decoder_requests import DECODER, PhotoRequest
 from recognition.media.limits import MAX_PHOTO_PIXELS
-from recognition.media.sandbox.client import read_picture
-from recognition.media.sandbox.protocol import PhotoRequest
 
 MAX_SECONDS = 30  # of the processor
 
@@ -24,5 +23,5 @@ def read_photo(
     decoded, or that takes absurdly much memory or time.
     """
     request = PhotoRequest(path=str(path.absolute()), seconds=MAX_SECONDS, max_pixels=max_pixels, max_side=max_side)
-    image, (image_format, taken_at) = read_picture(request, max_pixels * 3, tuple[str, datetime | None])
+    image, (image_format, taken_at) = DECODER.read_picture(request, max_pixels * 3, tuple[str, datetime | None])
     return image, image_format, taken_at

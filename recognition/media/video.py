@@ -6,9 +6,8 @@ All of it happens in the sandbox.
 from collections.abc import Iterator
 from pathlib import Path
 
+from recognition.media.decoder_requests import DECODER, PlanRequest, ProbeRequest, SampleRequest
 from recognition.media.limits import LIMITS, Limits
-from recognition.media.sandbox.client import read_pictures, read_value
-from recognition.media.sandbox.protocol import PlanRequest, ProbeRequest, SampleRequest
 from recognition.types import Frame, Segment, VideoInfo
 
 MAX_READING_SECONDS = 120  # of the processor, for all packets of a file
@@ -24,7 +23,7 @@ def probe(path: Path, limits: Limits = LIMITS, stream: int | None = None) -> Vid
     it, and RecordingOutOfLimits for one that is absurdly large, fast or long.
     """
     request = ProbeRequest(path=str(path.absolute()), seconds=MAX_READING_SECONDS, limits=limits, stream=stream)
-    return read_value(request, VideoInfo)
+    return DECODER.read_value(request, VideoInfo)
 
 
 def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
@@ -35,7 +34,7 @@ def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Se
     start between two, which `sample_frames` reads too, only slower. A photo has one, [0, 0].
     """
     request = PlanRequest(path=str(path.absolute()), seconds=MAX_READING_SECONDS, info=info, length=seconds)
-    return read_value(request, list[Segment])
+    return DECODER.read_value(request, list[Segment])
 
 
 def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 2.0) -> Iterator[Frame]:
@@ -51,5 +50,5 @@ def sample_frames(path: Path, info: VideoInfo, segment: Segment, every: float = 
     """
     seconds = MIN_DECODING_SECONDS + round(SECONDS_PER_SECOND * (segment.end - segment.start + info.preroll))
     request = SampleRequest(path=str(path.absolute()), seconds=seconds, info=info, segment=segment, every=every)
-    for time, image in read_pictures(request, info.height, info.width):
+    for time, image in DECODER.read_pictures(request, info.height, info.width):
         yield Frame(time, image)

@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
+from recognition.media.decoder_requests import DECODER, PhotoRequest
 from recognition.media.photo import read_photo
-from recognition.media.sandbox import client
-from recognition.media.sandbox.protocol import AnyRequest, Failure, PhotoRequest, Text
 from recognition.media.video import probe, sample_frames
+from recognition.sandbox import client
+from recognition.sandbox.protocol import Failure, Text
 from recognition.types import Frame, Segment
 from tests.conftest import REPOSITORY
 from tests.recognition import video_files
@@ -35,7 +36,7 @@ def jpeg(tmp_path: Path) -> Path:
 
 
 def decoder_pid() -> int:
-    return client._decoders[os.getpid()][0].pid
+    return DECODER._processes[os.getpid()][0].pid
 
 
 ATTEMPTS = {
@@ -57,7 +58,7 @@ def test_a_confined_process_reaches_nothing_but_its_file(attempt: str, jpeg: Pat
     code = f"""
 import os, resource, socket, sys
 from pathlib import Path
-from recognition.media.sandbox.confinement import confine
+from recognition.sandbox.confinement import confine
 confine(Path(sys.argv[1]), max_bytes=2**28, max_seconds=5)
 assert open(sys.argv[1], 'rb').read(2) == bytes([255, 216])
 try:
@@ -71,7 +72,7 @@ except (OSError, ValueError, MemoryError) as error:
 
 def test_the_decoder_knows_no_secret_and_has_no_connection_of_ours(jpeg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "do-not-tell")
-    client._decoders.clear()
+    DECODER._processes.clear()
     with socket.socket() as listening:
         listening.listen()
         read_photo(jpeg)
@@ -83,7 +84,7 @@ def test_the_decoder_knows_no_secret_and_has_no_connection_of_ours(jpeg: Path, m
 
 def test_a_decoder_that_died_is_replaced(jpeg: Path) -> None:
     read_photo(jpeg)
-    died = client._decoders[os.getpid()][0]
+    died = DECODER._processes[os.getpid()][0]
     died.kill()
     died.wait()
     assert read_photo(jpeg)[0].shape == (48, 64, 3)
@@ -191,7 +192,7 @@ def test_a_file_that_takes_too_long_is_refused(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from recognition.media.sandbox.confinement import confine
+from recognition.sandbox.confinement import confine
 confine(Path(sys.argv[1]), max_bytes=2**28, max_seconds=1)
 while True:
     pass
@@ -206,5 +207,5 @@ def test_a_message_of_a_hostile_child_is_not_believed(template: str) -> None:
     assert "misbehave" in str(reply)
 
 
-def _request() -> AnyRequest:
+def _request() -> PhotoRequest:
     return PhotoRequest(path="/photo.jpg", seconds=1, max_pixels=1, max_side=None)

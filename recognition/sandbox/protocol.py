@@ -1,16 +1,15 @@
-"""What this process and a decoding child tell each other. Pixels go through shared memory."""
+"""What this process and a reading child tell each other. Pixels go through shared memory."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from recognition import errors
 from recognition.errors import RecognitionError
-from recognition.media.limits import Limits
 from recognition.messages import Message
-from recognition.types import Segment, VideoInfo
 
-MAX_REPLY_BYTES = 2**24  # of the longest list of key frames
+MAX_REPLY_BYTES = 2**25  # of the longest list of key frames, and of the largest table
 TOO_MUCH = Message(
     "Reading this file takes more memory or time than any ordinary one of its size. It is damaged, or made to do harm. "
     "Convert it, or choose another one."
@@ -19,34 +18,12 @@ ERRORS = {kind.__name__: kind for kind in (RecognitionError, errors.UnreadableRe
 
 
 class Request(msgspec.Struct, kw_only=True, tag=True):
-    """What a child should do with the file `path`, and for how many seconds of the processor at most."""
+    """What a child should do with the file `path`: with so many seconds of the processor, and so many bytes of memory
+    beyond what the imports take."""
 
     path: str
     seconds: int
-
-
-class ProbeRequest(Request, kw_only=True, tag=True):
-    limits: Limits
-    stream: int | None
-
-
-class PlanRequest(Request, kw_only=True, tag=True):
-    info: VideoInfo
-    length: float
-
-
-class SampleRequest(Request, kw_only=True, tag=True):
-    info: VideoInfo
-    segment: Segment
-    every: float
-
-
-class PhotoRequest(Request, kw_only=True, tag=True):
-    max_pixels: int
-    max_side: int | None
-
-
-AnyRequest = ProbeRequest | PlanRequest | SampleRequest | PhotoRequest
+    max_bytes: int = 640 * 2**20
 
 
 class Text(msgspec.Struct):
@@ -58,7 +35,7 @@ class Text(msgspec.Struct):
 
 
 class Value(msgspec.Struct, tag=True):
-    """The result, in the same coding."""
+    """A result, in the same coding."""
 
     content: msgspec.Raw
 
@@ -79,10 +56,35 @@ class Failure(msgspec.Struct, tag=True):
 
 
 class End(msgspec.Struct, tag=True):
-    """There are no more pictures."""
+    """There is no more."""
 
 
 Reply = Value | Picture | Failure | End
+
+
+def encode(content: object) -> bytes:
+    return msgspec.msgpack.encode(content, enc_hook=_encode_message)
+
+
+def decode_value(content: bytes | msgspec.Raw, kind: Any) -> Any:
+    """What `encode` made of a value of that type. Raises MsgspecError where it is of another one."""
+    return msgspec.msgpack.decode(content, type=kind, dec_hook=_decode_message)
+
+
+def _encode_message(value: object) -> Text:
+    if isinstance(value, Message):
+        return as_text(value)
+    raise NotImplementedError(f"{type(value)} can't be sent.")
+
+
+def _decode_message(kind: type, content: object) -> object:
+    if kind is not Message:
+        raise NotImplementedError(f"{kind} can't be received.")
+    text = msgspec.convert(content, Text)
+    try:
+        return as_message(text)
+    except (LookupError, AttributeError, TypeError) as error:
+        raise ValueError("A message can't be filled in.") from error  # which msgspec makes a ValidationError of
 
 
 def as_text(message: Message) -> Text:
@@ -98,10 +100,11 @@ def as_text(message: Message) -> Text:
 
 
 def as_message(text: Text) -> Message:
+    """Raises an error for fields that no value fills."""
     values = {name: as_message(value) if isinstance(value, Text) else value for name, value in text.values.items()}
     message = Message(text.template, **values)
     message.plural = text.plural
-    str(message)  # raises an error for fields that no value fills
+    str(message)
     return message
 
 

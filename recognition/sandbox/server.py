@@ -1,7 +1,8 @@
-"""The decoder process: it imports the decoders once, and makes a confined child for each file that is to be read.
+"""The reading process: it imports the readers once, and makes a confined child for each file that is to be read.
 
-Run as `python -m recognition.media.sandbox.decoder FD`; FD is a socket over which it gets, for each file, a connection,
-the shared memory for pixels, and a connection over which it tells the number of the signal that ended the child, or 0.
+Run as `python -m recognition.sandbox.server MODULE FD`; MODULE has the readers. FD is a socket over which it gets, for
+each file, a connection, the shared memory for pixels, and a connection over which it tells the number of the signal
+that ended the child, or 0.
 """
 
 import ctypes
@@ -13,44 +14,32 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
-from PIL import Image
 
 from recognition.errors import RecognitionError, RecordingOutOfLimits
-from recognition.media import photo_reader, video_reader
-from recognition.media.sandbox.confinement import confine
-from recognition.media.sandbox.protocol import (
-    TOO_MUCH,
-    AnyRequest,
-    End,
-    Failure,
-    PhotoRequest,
-    Picture,
-    PlanRequest,
-    ProbeRequest,
-    SampleRequest,
-    Text,
-    Value,
-    as_text,
-)
+from recognition.messages import Message
+from recognition.sandbox.confinement import confine
+from recognition.sandbox.protocol import ERRORS, TOO_MUCH, End, Failure, Picture, Text, Value, as_text, encode
 from recognition.types import Frame
 
-MAX_BYTES = 640 * 2**20  # of one child, beyond what the imports take
 PR_SET_PDEATHSIG = 1
 
+Answer = Callable[[Any], Iterator[object]]
 
-def serve(control: socket.socket) -> None:
+
+def serve(control: socket.socket, requests: Any, answer: Answer) -> None:
     """Make children until nobody asks any more."""
     # Whoever stops all processes of a service lets the worker end what it does; then the socket is closed.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    Image.init()  # imports the readers of all kinds of photos, which each child would have to
     gc.freeze()  # so that children share what was imported
     parent = os.getpid()
     children: dict[int, tuple[int, Connection]] = {}  # by a descriptor of the process: its id, and whom to tell its end
@@ -73,7 +62,7 @@ def serve(control: socket.socket) -> None:
                     os.close(other)
                 for _, end in children.values():
                     end.close()
-                _run_child(descriptors, parent)
+                _run_child(descriptors, parent, requests, answer)
             for passed in descriptors[:2]:
                 os.close(passed)
             process = os.pidfd_open(child)
@@ -87,61 +76,45 @@ def _tell_end(child: int, end: Connection) -> None:
         end.send_bytes(bytes([os.WTERMSIG(status)]))
 
 
-def _run_child(descriptors: list[int], parent: int) -> None:
+def _run_child(descriptors: list[int], parent: int, requests: Any, answer: Answer) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         connection_fd, memory_fd, end_fd = descriptors
         os.close(end_fd)
         if os.getppid() == parent:
             with Connection(connection_fd) as connection:
-                _answer(connection, memory_fd)
+                request = msgspec.msgpack.decode(connection.recv_bytes(), type=requests)
+                confine(Path(request.path), max_bytes=request.max_bytes, max_seconds=request.seconds)
+                _reply(connection, memory_fd, answer(request))
     except Exception:
         traceback.print_exc()
     finally:
         os._exit(0)
 
 
-def _answer(connection: Connection, memory_fd: int) -> None:
-    request = msgspec.msgpack.decode(connection.recv_bytes(), type=AnyRequest)
-    path = Path(request.path)
-    confine(path, max_bytes=MAX_BYTES, max_seconds=request.seconds)
+def _reply(connection: Connection, memory_fd: int, found: Iterator[object]) -> None:
     try:
-        for reply in _replies(path, request, memory_fd):
-            connection.send_bytes(msgspec.msgpack.encode(reply))
-            if isinstance(reply, Picture):
+        for content in found:
+            is_picture = isinstance(content, Frame)
+            reply = _share(content, memory_fd) if isinstance(content, Frame) else Value(msgspec.Raw(encode(content)))
+            connection.send_bytes(encode(reply))
+            if is_picture:
                 connection.recv_bytes(1)  # the picture was taken
+        connection.send_bytes(encode(End()))
     except (BrokenPipeError, ConnectionResetError, EOFError):
         pass  # nobody wants the rest
-    except RecognitionError as error:
-        _send_failure(connection, type(error).__name__, as_text(error.message))
     except MemoryError:
         _send_failure(connection, RecordingOutOfLimits.__name__, as_text(TOO_MUCH))
     except Exception as error:  # whatever it is, the other process has to know
-        _send_failure(connection, type(error).__name__, Text("{what}", "", {"what": str(error)[:500]}))
+        kind, message = type(error).__name__, getattr(error, "message", None)
+        if isinstance(message, Message):
+            _send_failure(connection, kind if kind in ERRORS else RecognitionError.__name__, as_text(message))
+        else:
+            _send_failure(connection, kind, Text("{what}", "", {"what": str(error)[:500]}))
 
 
 def _send_failure(connection: Connection, kind: str, text: Text) -> None:
-    connection.send_bytes(msgspec.msgpack.encode(Failure(kind, text)))
-
-
-def _replies(path: Path, request: AnyRequest, memory_fd: int) -> Iterator[Value | Picture | End]:
-    match request:
-        case ProbeRequest():
-            yield _value(video_reader.probe(path, request.limits, request.stream))
-        case PlanRequest():
-            yield _value(video_reader.plan_segments(path, request.info, request.length))
-        case SampleRequest():
-            for frame in video_reader.sample_frames(path, request.info, request.segment, request.every):
-                yield _share(frame, memory_fd)
-            yield End()
-        case PhotoRequest():
-            image, image_format, taken_at = photo_reader.read_photo(path, request.max_pixels, request.max_side)
-            yield _share(Frame(0.0, image), memory_fd)
-            yield _value((image_format, taken_at))
-
-
-def _value(content: object) -> Value:
-    return Value(msgspec.Raw(msgspec.msgpack.encode(content)))
+    connection.send_bytes(encode(Failure(kind, text)))
 
 
 def _share(frame: Frame, memory_fd: int) -> Picture:
@@ -154,4 +127,5 @@ def _share(frame: Frame, memory_fd: int) -> Picture:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    readers = import_module(sys.argv[1])
+    serve(socket.socket(fileno=int(sys.argv[2])), readers.REQUESTS, readers.answer)

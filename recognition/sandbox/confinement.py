@@ -1,8 +1,10 @@
-"""Take from the calling process what decoding does not need: memory, time, files, the network, other programs."""
+"""Take from the calling process what reading a file does not need: memory, time, files, the network, other programs."""
 
 import errno
+import os
 import resource
 import sys
+import zoneinfo
 from pathlib import Path
 
 import landlockpy
@@ -10,7 +12,8 @@ import seccompy
 
 # Asked here, since the answer takes other programs.
 HAS_LANDLOCK, HAS_SECCOMP = landlockpy.supported(), seccompy.supported()
-PROGRAMS = {sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])}  # which may have to be imported yet
+# What may have to be imported yet, and the time zones.
+PROGRAMS = {sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), *filter(os.path.exists, zoneinfo.TZPATH)}
 CLONE_THREAD = 0x10000  # include/uapi/linux/sched.h
 FORBIDDEN_CALLS = (
     "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "execve", "execveat", "fork", "vfork",
