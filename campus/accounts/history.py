@@ -1,11 +1,13 @@
 """What happened to an account: logins, wrong passwords and changes, for its owner to read."""
 
 import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from campus.accounts.addresses import client_address
@@ -14,6 +16,7 @@ from campus.accounts.recent_login import confirm_login
 from campus.accounts.session_store import LOGIN_KEY
 
 EVENT_RETENTION = timedelta(days=180)
+_current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 # What a browser calls itself, and what people call it. The first that fits counts: most claim to be others, too.
 BROWSERS = {
     "Edg": "Edge",
@@ -40,14 +43,28 @@ def describe_device(user_agent: str) -> str:
     return ", ".join(name for name in found if name)
 
 
-def record_event(
-    *, user: User | None, kind: AccountEvent.Kind, request: HttpRequest | None = None, about: str = ""
-) -> None:
+def remember_request(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Middleware: what happens to accounts during a request is recorded with where it comes from, and whose it is."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        token = _current_request.set(request)
+        try:
+            return get_response(request)
+        finally:
+            _current_request.reset(token)
+
+    return middleware
+
+
+def record_event(*, user: User | None, kind: AccountEvent.Kind, about: str = "") -> None:
     """Note an event of the account; without a user, of a name that nobody has."""
+    request = _current_request.get()
+    actor = request.user if request else None
     AccountEvent.objects.create(
         user=user,
         kind=kind,
         about=about[:100],
+        done_by=actor.get_username() if actor and actor.is_authenticated and actor != user else "",
         address=client_address(request)[:45] if request else "",
         device=describe_device(request.headers.get("User-Agent", "")) if request else "",
     )
@@ -62,7 +79,7 @@ def note_login(*, request: HttpRequest, user: User, **_signal: Any) -> None:
         "device": describe_device(request.headers.get("User-Agent", "")),
     }
     confirm_login(request)
-    record_event(user=user, kind=AccountEvent.Kind.LOGGED_IN, request=request)
+    record_event(user=user, kind=AccountEvent.Kind.LOGGED_IN)
 
 
 def delete_old_events() -> None:

@@ -113,6 +113,7 @@ class AccountEvent(models.Model):
     )
     kind = models.CharField(max_length=30, choices=Kind.choices)
     about = models.CharField(max_length=100, blank=True)
+    done_by = models.CharField(max_length=150, blank=True, help_text="The user name of whoever did it for the owner.")
     address = models.CharField(max_length=45, blank=True)
     device = models.CharField(max_length=50, blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

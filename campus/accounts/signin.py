@@ -108,7 +108,7 @@ class RateLimitedBackend(ModelBackend):
             _network_limit(request).add_attempt()
             # Also for a name that nobody has, so that the time does not tell.
             owner = User.objects.filter(username=username).first()
-            record_event(user=owner, kind=AccountEvent.Kind.WRONG_PASSWORD, request=request)
+            record_event(user=owner, kind=AccountEvent.Kind.WRONG_PASSWORD)
         else:
             _name_limit(request, username).reset()
         return user

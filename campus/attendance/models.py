@@ -380,6 +380,13 @@ class Snapshot(jobs.LeasedJob):
         READY = "ready", _("ready")
         FAILED = "failed", _("failed")
 
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="snapshots",
+        help_text="Whose program asked for it; empty: a page or a worker did.",
+    )
     recording = models.ForeignKey(Recording, null=True, on_delete=models.CASCADE, related_name="snapshots")
     footage_file = models.ForeignKey(FootageFile, null=True, on_delete=models.CASCADE, related_name="snapshots")
     time = models.FloatField(_("second of the recording"))

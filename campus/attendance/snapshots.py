@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.attendance.models import Snapshot
@@ -14,38 +16,41 @@ from campus.common.storage import write_media
 from campus.recordings.models import Recording
 
 SNAPSHOT_RETENTION = timedelta(days=7)
-MAX_SNAPSHOTS = 500  # of a recording; beyond it, the oldest go
-MAX_WAITING_SNAPSHOTS = 50  # of a recording, requested by programs
+MAX_SNAPSHOTS = 500  # of a recording, and of the programs of a user; beyond it, the oldest go
+MAX_WAITING_SNAPSHOTS = 50  # of the programs of a user
 
 
-def request_snapshot(*, recording: Recording, time: float, stream: int = 0) -> Snapshot:
+def request_snapshot(*, recording: Recording, time: float, stream: int = 0, user: User | None = None) -> Snapshot:
     """The snapshot of that second of the recording, or of one of its streams as it is in the file; where there is none
-    yet, a worker is asked for it."""
-    return _request(recording=recording, time=time, stream=stream)
+    yet, a worker is asked for it.
+
+    `user` is whose program asks, which may want any second; pages ask for few. Raises UserError if a worker has enough
+    to do for the user's programs.
+    """
+    if user and user.snapshots.filter(state=Snapshot.State.QUEUED).count() >= MAX_WAITING_SNAPSHOTS:
+        raise UserError("Many pictures that you asked for are still being extracted. Wait until they are ready.")
+    return _request(user, recording=recording, time=time, stream=stream)
 
 
 def request_footage_snapshot(*, footage_file: FootageFile, time: float, stream: int) -> Snapshot:
     """The same of one of the streams of a footage file."""
-    return _request(footage_file=footage_file, time=time, stream=stream)
-
-
-def check_waiting_snapshots(*, recording: Recording) -> None:
-    """Raise UserError if a worker has enough to do for this recording. For requests at any second that a program wants;
-    pages ask for few, and get them."""
-    if recording.snapshots.filter(state=Snapshot.State.QUEUED).count() >= MAX_WAITING_SNAPSHOTS:
-        raise UserError("Many pictures of this recording are still being extracted. Wait until they are ready.")
+    return _request(None, footage_file=footage_file, time=time, stream=stream)
 
 
 @transaction.atomic
-def _request(**fields: Any) -> Snapshot:
-    snapshot, created = Snapshot.objects.get_or_create(**fields)
+def _request(user: User | None, **fields: Any) -> Snapshot:
+    snapshot, created = Snapshot.objects.get_or_create(**fields, defaults={"user": user})
     if created:
-        siblings = Snapshot.objects.filter(recording=snapshot.recording, footage_file=snapshot.footage_file)
-        finished = siblings.exclude(state=Snapshot.State.QUEUED).order_by("-published_at")
-        for old in finished[MAX_SNAPSHOTS:]:
-            old.delete()
+        _delete_oldest(Snapshot.objects.filter(recording=snapshot.recording, footage_file=snapshot.footage_file))
+        if user:
+            _delete_oldest(Snapshot.objects.filter(user=user))
         jobs.SNAPSHOT.request(snapshot.pk)
     return snapshot
+
+
+def _delete_oldest(snapshots: QuerySet[Snapshot]) -> None:
+    for old in snapshots.exclude(state=Snapshot.State.QUEUED).order_by("-published_at")[MAX_SNAPSHOTS:]:
+        old.delete()
 
 
 def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:

@@ -15,11 +15,20 @@ PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png
 
 def picture_response(name: str, *, download_name: str = "") -> FileResponse:
     """A response with a stored picture: inline if browsers can show it, otherwise as an attachment. Raises Http404."""
+    return _file_response(name, download_name, PICTURE_TYPES.get(Path(name).suffix.lower()))
+
+
+def document_response(name: str, *, download_name: str) -> FileResponse:
+    """A response with a stored document, as an attachment: no browser opens it on this site. Raises Http404."""
+    return _file_response(name, download_name, None)
+
+
+def _file_response(name: str, download_name: str, kind: str | None) -> FileResponse:
+    """A response with a stored file: inline as that kind, or as an attachment of no kind."""
     try:
         file = default_storage.open(name)
     except (OSError, SuspiciousOperation) as error:
-        raise Http404(_("The picture is no longer there.")) from error
-    kind = PICTURE_TYPES.get(Path(name).suffix.lower())
+        raise Http404(_("The file is no longer there.")) from error
     response = FileResponse(
         file,
         as_attachment=kind is None,

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "campus.accounts.history.remember_request",
     "django.contrib.messages.middleware.MessageMiddleware",
     "campus.accounts.access.ReadOnlyRoleMiddleware",
     "campus.accounts.recent_login.RecentLoginMiddleware",

@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('logged-in', 'logged in'), ('wrong-password', 'wrong password'), ('wrong-code', 'wrong code'), ('password-changed', 'password changed'), ('email-changed', 'e-mail address changed'), ('role-changed', 'role changed'), ('two-factor-on', 'two-factor login turned on'), ('two-factor-off', 'two-factor login turned off'), ('recovery-codes-created', 'recovery codes created'), ('recovery-code-used', 'recovery code used'), ('token-created', 'API token created'), ('token-revoked', 'API token revoked'), ('calendar-link-created', 'calendar link created'), ('sessions-ended', 'logged out elsewhere')], max_length=30)),
                 ('about', models.CharField(blank=True, max_length=100)),
+                ('done_by', models.CharField(blank=True, help_text='The user name of whoever did it for the owner.', max_length=150)),
                 ('address', models.CharField(blank=True, max_length=45)),
                 ('device', models.CharField(blank=True, max_length=50)),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),

@@ -11,6 +11,7 @@ from campus.academics.calendar_links import calendar_link_token
 from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
 from campus.academics.series import DayChange
 from campus.api.serializers.common import DayField, OwnCourseField
+from campus.common.site_address import site_address
 
 
 class RoomSerializer(serializers.ModelSerializer[Room]):
@@ -91,8 +92,7 @@ class CalendarLinkSerializer(serializers.ModelSerializer[CalendarLink]):
         validators = ()  # a new link replaces the previous one
 
     def get_url(self, link: CalendarLink) -> str:
-        address: str = self.context["request"].build_absolute_uri(reverse("calendar", args=[calendar_link_token(link)]))
-        return address
+        return site_address(self.context["request"]) + reverse("calendar", args=[calendar_link_token(link)])
 
 
 class CalendarFileSerializer(serializers.Serializer[Any]):

@@ -30,7 +30,7 @@ from campus.attendance.roll import mark_many, mark_students, undo_last_change
 from campus.attendance.selectors import changes_for, excuses_for, records_for
 from campus.attendance.services import delete_status, save_status
 from campus.attendance.statuses import status_definitions
-from campus.common.file_responses import picture_response
+from campus.common.file_responses import document_response
 
 
 class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
@@ -146,7 +146,7 @@ class ExcuseViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[E
         excuse = self.get_object()
         if not excuse.document:
             raise Http404
-        return picture_response(str(excuse.document.name), download_name=excuse.document_name)
+        return document_response(str(excuse.document.name), download_name=excuse.document_name)
 
 
 class ChangeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[AttendanceChange]):

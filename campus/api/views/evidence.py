@@ -26,7 +26,7 @@ from campus.attendance.face_overrides import (
 from campus.attendance.models import AnnotatedVideo, Sighting, Snapshot, UnknownPerson
 from campus.attendance.recurring_people import identify_in_lectures, other_appearances
 from campus.attendance.selectors import sightings_for, snapshots_for, unknown_people_for
-from campus.attendance.snapshots import check_waiting_snapshots, request_snapshot
+from campus.attendance.snapshots import request_snapshot
 from campus.common.file_responses import picture_response
 
 
@@ -71,8 +71,8 @@ class SnapshotViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoi
         """Request the frame at a time of a recording. Its picture can be downloaded once the state is `ready`."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        check_waiting_snapshots(recording=serializer.validated_data["recording"])
-        return self.respond_with(request_snapshot(**serializer.validated_data), status.HTTP_202_ACCEPTED)
+        snapshot = request_snapshot(**serializer.validated_data, user=request_user(request))
+        return self.respond_with(snapshot, status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY, 202: None})
     @action(detail=True)

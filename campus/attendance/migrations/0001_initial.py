@@ -205,6 +205,7 @@ class Migration(migrations.Migration):
                 ('file', models.CharField(blank=True, max_length=200)),
                 ('footage_file', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='cctv.footagefile')),
                 ('recording', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='recordings.recording')),
+                ('user', models.ForeignKey(help_text='Whose program asked for it; empty: a page or a worker did.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='snapshots', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['recording', 'time'],

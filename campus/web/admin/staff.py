@@ -118,7 +118,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
-            record_event(user=obj, kind=AccountEvent.Kind.EMAIL_CHANGED, request=request)
+            record_event(user=obj, kind=AccountEvent.Kind.EMAIL_CHANGED)
         if not change:
             set_role(user=obj, role=Role.LECTURER)
         elif is_administrator(request.user) and (role := form.cleaned_data.get("role")):

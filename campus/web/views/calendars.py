@@ -21,6 +21,7 @@ from campus.academics.calendar_links import (
     use_calendar_link,
 )
 from campus.academics.selectors import courses_for
+from campus.common.site_address import site_address
 from campus.web.calendar_response import calendar_response
 from campus.web.views import StaffRequest
 
@@ -46,7 +47,7 @@ def calendar_links(request: StaffRequest) -> HttpResponse:
             messages.success(request, _("Link created. Any previous link no longer works."))
         return redirect("calendar-links")
     shown = [
-        (link, request.build_absolute_uri(reverse("calendar", args=[calendar_link_token(link)])))
+        (link, site_address(request) + reverse("calendar", args=[calendar_link_token(link)]))
         for link in calendar_links_for(request.user)
     ]
     without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])

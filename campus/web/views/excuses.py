@@ -17,7 +17,7 @@ from campus.academics.selectors import courses_for, lecture_roster, lectures_for
 from campus.attendance.excuses import create_excuse, with_right_to_withdraw, withdraw_excuse
 from campus.attendance.selectors import excuses_for
 from campus.common.errors import UserError
-from campus.common.file_responses import picture_response
+from campus.common.file_responses import document_response
 from campus.web.forms import ExcuseForm
 from campus.web.views import StaffRequest
 
@@ -114,4 +114,4 @@ def document(request: StaffRequest, pk: UUID) -> FileResponse:
     excuse = get_object_or_404(excuses_for(request.user), pk=pk)
     if not excuse.document:
         raise Http404
-    return picture_response(str(excuse.document.name), download_name=excuse.document_name)
+    return document_response(str(excuse.document.name), download_name=excuse.document_name)

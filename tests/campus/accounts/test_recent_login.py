@@ -7,6 +7,7 @@ import pyotp
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -241,7 +242,8 @@ class TestHistory:
         client.post(reverse("calendar-links"), {"course": ""})
         new = "correct horse battery"
         client.post(reverse("password"), {"old_password": "password", "new_password1": new, "new_password2": new})
-        administrator = log_in(factories.person(Role.ADMINISTRATOR), seconds_ago=0)
+        administrator = log_in(factories.person(Role.ADMINISTRATOR, username="boss"), seconds_ago=0)
+        administrator.defaults["REMOTE_ADDR"] = "192.0.2.9"
         sent = {"_form_submitted": "True"}
         administrator.post(reverse("admin:auth_user_disable_two_factor", args=[world.own.pk]), sent)
         form = {"username": "own", "email": "own@example.org", "is_active": "on", "role": Role.REGISTRAR.value}
@@ -259,6 +261,17 @@ class TestHistory:
             "email-changed",
             "role-changed",
         ]
+        world.own.refresh_from_db()
+        page = log_in(world.own).get(reverse("account")).content.decode()
+        assert len(re.findall(r"· by boss\b[^<]* · 192\.0\.2\.9", page)) == 3, "the last three"
+
+    def test_what_is_done_on_the_server_says_so(self, world: World):
+        secret = generate_two_factor_secret()
+        enable_two_factor(user=world.own, secret=secret, code=pyotp.TOTP(secret).now())
+        client = log_in(world.own)
+        AccountEvent.objects.all().delete()
+        call_command("disable_two_factor", "own")
+        assert client.get(reverse("account")).content.decode().count("· on the server") == 1
 
     def test_it_is_forgotten_after_half_a_year(self, world: World):
         log_in(world.own)

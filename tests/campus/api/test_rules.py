@@ -470,7 +470,9 @@ def test_a_student_over_all_classes(api: APIClient, world: World):
     assert api.get(f"/api/v1/students/{world.student.pk}/history/?since=2026-12-01").json() == []
 
 
-def test_a_recording_has_only_so_many_snapshots(api: APIClient, world: World, monkeypatch: pytest.MonkeyPatch):
+def test_a_recording_and_a_person_have_only_so_many_snapshots(
+    api: APIClient, world: World, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(snapshots, "MAX_SNAPSHOTS", 3)
     monkeypatch.setattr(snapshots, "MAX_WAITING_SNAPSHOTS", 2)
 
@@ -483,6 +485,15 @@ def test_a_recording_has_only_so_many_snapshots(api: APIClient, world: World, mo
         assert api.post("/api/v1/snapshots/", wish | {"time": second}, format="json").status_code == 202
     refused = api.post("/api/v1/snapshots/", wish | {"time": 22}, format="json")
     assert "still being extracted" in problem(refused, 400)["detail"]
+    other = {"recording": str(world.failed.pk)}
+    assert api.post("/api/v1/snapshots/", other | {"time": 1}, format="json").status_code == 400, "of any recording"
+    Snapshot.objects.update(state=Snapshot.State.READY)
+    for second in range(5):
+        assert api.post("/api/v1/snapshots/", other | {"time": second}, format="json").status_code == 202
+        Snapshot.objects.update(state=Snapshot.State.READY)
+    assert world.own.snapshots.count() == 4, "of all recordings together"
+    api.force_authenticate(world.registrar)
+    assert api.post("/api/v1/snapshots/", wish | {"time": 30}, format="json").status_code == 202
 
 
 def test_a_person_has_only_so_many_annotated_videos(api: APIClient, world: World, monkeypatch: pytest.MonkeyPatch):

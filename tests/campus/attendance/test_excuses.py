@@ -8,6 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -234,6 +236,21 @@ def test_a_document_is_kept_by_what_it_is(
     assert stored.parent == Path(settings.MEDIA_ROOT, "excuses")
     assert (stored.stem, stored.suffix) == (str(row.pk), Path(kept).suffix)
     assert (stored.read_bytes(), row.document_name) == (content, kept)
+
+
+def test_no_browser_opens_a_document_on_the_site(
+    client: Client, lecture: Lecture, student: Student, teacher: User
+) -> None:
+    client.force_login(teacher)
+    for content in (PDF, b"\x89PNG\r\n\x1a\nrest"):
+        row = excuse(student, lecture, teacher, document=SimpleUploadedFile("doctor.pdf", content))
+        for address in (reverse("excuse-document", args=[row.pk]), f"/api/v1/excuses/{row.pk}/document/"):
+            answer = client.get(address)
+            assert b"".join(answer) == content
+            assert answer["Content-Disposition"].startswith("attachment; ")
+            assert answer["Content-Type"] == "application/octet-stream"
+            assert "sandbox" in answer["Content-Security-Policy"]
+            assert answer["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"", b"MZ\x90", b"GIF89a", b"PK\x03\x04", b" %PDF-1.7"])

@@ -278,6 +278,28 @@ def test_a_private_link_gives_the_own_lectures_to_a_calendar_program(client: Cli
     assert stranger.get(address).status_code == 404
 
 
+def test_addresses_for_calendar_programs_are_those_of_the_site_whatever_a_request_says(
+    client: Client, world: World, settings
+):
+    settings.BASE_URL, settings.ALLOWED_HOSTS = "https://rollcall.example", ["*"]
+    client.force_login(world.own)
+    api_client = APIClient()
+    api_client.force_authenticate(world.own)
+    api_client.post("/api/v1/calendar-links/", {}, format="json")
+    ((_link, address),) = client.get(reverse("calendar-links"), headers={"host": "elsewhere.example:81"}).context[
+        "links"
+    ]
+    assert address.startswith("https://rollcall.example/calendar/")
+    listed = api_client.get("/api/v1/calendar-links/", headers={"host": "elsewhere.example"}).json()["results"]
+    assert [row["url"] for row in listed] == [address]
+    factories.lecture(world.course, starts_at=timezone.now())
+    feed = Client().get(address.removeprefix("https://rollcall.example"), headers={"host": "elsewhere.example"})
+    (event, *_) = Calendar.from_ical(feed.content).walk("VEVENT")
+    assert str(event["uid"]).endswith("@rollcall.example")
+    assert str(event["url"]).startswith("https://rollcall.example/lectures/")
+    assert b"elsewhere" not in feed.content
+
+
 def test_who_only_reads_has_links_too_to_one_class_or_to_all(client: Client, world: World):
     soon = timezone.now() + timedelta(days=1)
     for course in (world.course, world.foreign.course):
