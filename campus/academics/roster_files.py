@@ -17,7 +17,7 @@ from campus.academics.roster_workbooks import MAX_COLUMNS, Workbook
 from campus.common.csv_cells import unguard_cell
 from campus.common.encodings import guess_encoding
 from campus.common.errors import UserError
-from campus.common.keys import remove_invisible
+from campus.common.visible_text import remove_invisible
 from recognition.messages import Message
 
 MAX_BYTES = 10 * 1024 * 1024

@@ -1,13 +1,13 @@
 """Whose photos a folder holds: by exact number or name, else by the key of either, never by a looser match."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campus.academics.models import Course, Student
 from campus.common.keys import match_key, number_key, sort_key
+from campus.common.visible_text import normalize
 from recognition.messages import NO_MESSAGE, Message
 
 # Moodle's folders of submissions; their number is Moodle's own.
@@ -110,7 +110,7 @@ def _judge(text: str, found: list[Student], is_sure: bool) -> FolderMatch:
 
 
 def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    return normalize("NFC", text).strip()
 
 
 def _loose_key(name: str) -> frozenset[str]:

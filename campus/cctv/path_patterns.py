@@ -11,7 +11,6 @@ A pattern is a path with fields, like `{camera}/{date:%Y%m%d}/{start:%H%M%S}-{en
 
 import calendar
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -19,6 +18,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from campus.common.errors import UserError
+from campus.common.visible_text import normalize
 
 DIRECTIVES = {
     "Y": "[12][0-9]{3}",
@@ -81,7 +81,7 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         """Raises UserError, which says what is wrong with the pattern."""
-        self.text = unicodedata.normalize("NFC", text.strip().strip("/"))
+        self.text = normalize("NFC", text.strip().strip("/"))
         self._tokens = list(_parse(self.text))
         _check(self._tokens)
         slashes = [index for index, token in enumerate(self._tokens) if token.text == "/"]
@@ -242,7 +242,7 @@ def _may_be_digit(token: Token | None) -> bool:
 
 def _to_nfc(path: str) -> str:
     """Macs write letters and their accents one by one."""
-    return unicodedata.normalize("NFC", path)
+    return normalize("NFC", path)
 
 
 def _values(values: dict[str, str], name: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from charset_normalizer import from_bytes
 from django.utils.translation import gettext_lazy
 
+from campus.common.visible_text import normalize
+
 # What people may choose. Among equals the earlier one is guessed.
 ENCODINGS = {
     "utf-8": gettext_lazy("Unicode (UTF-8)"),
@@ -121,7 +123,7 @@ def _share_of_names(text: str, encoding: str) -> float:
     """The share of the words with other letters than A to Z that could be names, from 0 to 1. Other characters that no
     name has count as words that are none.
     """
-    text = unicodedata.normalize("NFC", text)
+    text = normalize("NFC", text)
     words = [word for word in _WORD.findall(text) if not word.isascii()]
     strange = [char for char in _WORD.sub("", text) if not char.isascii() and char not in _PUNCTUATION]
     return sum(_rate_name(word, encoding) for word in words) / max(len(words) + len(strange), 1)

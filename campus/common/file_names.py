@@ -4,12 +4,14 @@ import re
 import unicodedata
 from pathlib import PurePath
 
+from campus.common.visible_text import normalize
+
 
 def sanitize_file_name(name: str) -> str:
     """The name as it is shown: without folders and control characters, at most 255 characters."""
     name = name.replace("\\", "/").rsplit("/", 1)[-1]
     text = "".join(char for char in name if unicodedata.category(char)[0] != "C")
-    return unicodedata.normalize("NFC", text).strip()[:255].strip() or "unnamed"
+    return normalize("NFC", text).strip()[:255].strip() or "unnamed"
 
 
 def file_suffix(name: str) -> str:

@@ -14,6 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.lookups import Contains, IContains, StartsWith
 
+from campus.common.visible_text import is_invisible, normalize, remove_invisible
+
 # Characters that look alike, or that programs put in for what was typed, as they are after compatibility composition
 # (NFKC).
 _APOSTROPHES = (
@@ -41,10 +43,6 @@ _PLAIN_CHARACTERS = {
     _DOTLESS_I: "i",
 }
 _LONE_ACUTE_ACCENT = re.compile(r"\s\u0301")  # as NFKC writes one that was typed for an apostrophe
-# Characters without a glyph that are of no category of control and format characters.
-_INVISIBLE_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-# Joiners between letters of the scripts that have them, as in Persian names.
-_JOINER_IN_WORD = re.compile(r"(?<=[\u0590-\u1fff])[\u200c\u200d](?=[\u0590-\u1fff])")
 
 
 def match_key(text: str, *, ignore_case: bool = True) -> str:
@@ -53,13 +51,13 @@ def match_key(text: str, *, ignore_case: bool = True) -> str:
     Capitals, Unicode forms, invisible characters, kinds of quotes, dashes and digits, and white space make no
     difference. Accents do.
     """
-    composed = unicodedata.normalize("NFKC", text)
-    visible = "".join(char for char in composed if char.isspace() or not _is_invisible(char))
+    composed = normalize("NFKC", text)
+    visible = "".join(char for char in composed if char.isspace() or not is_invisible(char))
     unaccented = _LONE_ACUTE_ACCENT.sub("'", visible)
-    folded = unicodedata.normalize("NFKC", unaccented.casefold() if ignore_case else unaccented)
+    folded = normalize("NFKC", unaccented.casefold() if ignore_case else unaccented)
     digits = {ord(char): str(unicodedata.decimal(char)) for char in set(folded) if char.isdecimal()}
     plain = " ".join(folded.translate(_PLAIN_CHARACTERS | digits).split())
-    return unicodedata.normalize("NFKC", plain)
+    return normalize("NFKC", plain)
 
 
 def number_key(number: str) -> str:
@@ -67,30 +65,13 @@ def number_key(number: str) -> str:
     institution has set that they do.
     """
     key = match_key(number, ignore_case=not settings.STUDENT_NUMBERS_CASE_SENSITIVE)
-    return unicodedata.normalize("NFKC", key.replace(" ", ""))  # what a space separated may be one character now
+    return normalize("NFKC", key.replace(" ", ""))  # what a space separated may be one character now
 
 
 def sort_key(text: str) -> str:
     """What a text is sorted by: as `match_key`, without accents."""
-    decomposed = unicodedata.normalize("NFD", match_key(text))
+    decomposed = normalize("NFD", match_key(text))
     return match_key("".join(char for char in decomposed if not unicodedata.combining(char)))
-
-
-def remove_invisible(text: str) -> str:
-    """The text as people see it: in NFC, without invisible characters, with single spaces.
-
-    Joiners stay between letters that they join, as in Persian names.
-    """
-    if text.isascii() and text.isprintable():
-        return " ".join(text.split())
-    joined = {match.start() for match in _JOINER_IN_WORD.finditer(text)}
-    seen = (char for index, char in enumerate(text) if char.isspace() or index in joined or not _is_invisible(char))
-    return unicodedata.normalize("NFC", " ".join("".join(seen).split()))
-
-
-def _is_invisible(char: str) -> bool:
-    is_variation_selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
-    return unicodedata.category(char) in ("Cc", "Cf") or is_variation_selector or char in _INVISIBLE_LETTERS
 
 
 class MatchKeyField(models.TextField):  # type: ignore[type-arg]

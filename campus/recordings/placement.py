@@ -1,7 +1,6 @@
 """Where a recording lies in its lecture, by what the file says of the time."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.common.intervals import place_intervals, total_length
+from campus.common.visible_text import normalize
 from campus.recordings.models import Recording
 from recognition.types import VideoInfo
 
@@ -19,7 +19,7 @@ MAX_CLOCK_ERROR = timedelta(days=300)  # a clock that is further off was never s
 MIN_INSIDE_SHARE = 0.5  # of the recording, or of the lecture, for a reading of the time to be taken
 LOCALES = ("en", "en_GB", "de", "de_AT")  # whose names of months are read
 MONTHS = {
-    unicodedata.normalize("NFC", name).casefold().rstrip("."): number
+    normalize("NFC", name).casefold().rstrip("."): number
     for locale in LOCALES
     for width in ("wide", "abbreviated")
     for context in ("format", "stand-alone")
@@ -83,7 +83,7 @@ def _is_inside(lecture: Lecture, offset: float, duration: float) -> bool:
 
 def time_in_name(name: str) -> datetime | None:
     """The date and time in a file's name, on the wall; None where there is none, or an impossible one."""
-    name = unicodedata.normalize("NFC", name).casefold()
+    name = normalize("NFC", name).casefold()
     found = next(filter(None, (pattern.search(name) for pattern in _DATES_AND_TIMES)), None)
     if not found:
         return None
