@@ -21,7 +21,7 @@ import numpy as np
 
 POLL_SECONDS, MAX_POLL_SECONDS = 2.0, 6.0  # as recording_progress.js
 MAX_P95_MS = 100
-GUNICORN_OPTIONS = ["--workers", "3", "--threads", "4"]  # as deploy/ does
+GUNICORN_OPTIONS = ["-c", "python:campus.settings.gunicorn", "--workers", "3", "--threads", "4"]  # as deploy/ does
 
 
 @dataclass(kw_only=True)

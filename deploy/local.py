@@ -154,8 +154,9 @@ class Processes:
             raise LocalError(
                 f"Port {port} is in use by another program. Stop that one, or choose another port: make run PORT=8001"
             )
-        arguments = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "8", "--no-control-socket")
-        self.start_python("web", "gunicorn", "campus.wsgi", *arguments)
+        # Threads enough that many uploads at once leave some to the pages.
+        arguments = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "32")
+        self.start_python("web", "gunicorn", "-c", "python:campus.settings.gunicorn", "campus.wsgi", *arguments)
 
         def is_ready() -> bool:
             with (

@@ -40,7 +40,8 @@ class WebServer:
 
     def start(self) -> None:
         processes = ["--workers", "2", "--threads", "4"]
-        command = [sys.executable, "-m", "gunicorn", "tests.web_app", "--bind", f"127.0.0.1:{self.port}", *processes]
+        settings = ["-c", "python:campus.settings.gunicorn", "--bind", f"127.0.0.1:{self.port}"]
+        command = [sys.executable, "-m", "gunicorn", "tests.web_app", *settings, *processes]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -77,7 +77,8 @@ def test_commands_exist(command: list[str]) -> None:
     assert command[1] == "-m"
     assert importlib.util.find_spec(command[2])
     if command[2] == "gunicorn":
-        assert importlib.util.find_spec(command[3])
+        assert command[3:5] == ["-c", "python:campus.settings.gunicorn"]
+        assert importlib.util.find_spec(command[5])
     elif command[2] == "celery":
         assert command[3:5] == ["-A", "workers"]
         assert command[5] in {"worker", "beat"}
@@ -118,9 +119,9 @@ def test_the_target_starts_every_unit() -> None:
 
 
 def test_services_have_health_checks_and_time_to_stop(compose: dict[str, Any]) -> None:
-    for name in ("web", "worker", "collector", "vision-cpu", "vision-gpu", "redis", "postgres"):
+    for name in ("web", "transfers", "worker", "collector", "vision-cpu", "vision-gpu", "redis", "postgres"):
         assert compose["services"][name]["healthcheck"]["test"]
-    for name in ("web", "worker", "collector", "recorder", "vision-cpu", "vision-gpu", "postgres"):
+    for name in ("web", "transfers", "worker", "collector", "recorder", "vision-cpu", "vision-gpu", "postgres"):
         assert compose["services"][name]["stop_grace_period"] == "60s"
 
 

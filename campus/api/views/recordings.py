@@ -18,7 +18,7 @@ from campus.api.parsers import JSONParser
 from campus.api.permissions import check_not_signed_off, request_user
 from campus.api.serializers import recordings as serializers
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
-from campus.common.upload_limits import check_announced_size, discard_partial_upload
+from campus.common.upload_limits import discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_of
 from campus.recordings.selectors import find_replaceable, recordings_for
@@ -51,11 +51,6 @@ class RecordingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
             return super().dispatch(request, *args, **kwargs)
         finally:
             discard_partial_upload(request)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Before anything reads the body, the CSRF check of a session included.
-        check_announced_size(request._request)
-        super().initial(request, *args, **kwargs)
 
     @extend_schema(
         request={"multipart/form-data": serializers.RecordingUploadSerializer},

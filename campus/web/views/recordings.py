@@ -25,7 +25,7 @@ from campus.attendance.recording_review import accept_recording, move_recording,
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
 from campus.common.errors import DISK_FULL, UserError, disk_full
-from campus.common.upload_limits import DiskFull, UploadTooLarge, check_announced_size, discard_partial_upload
+from campus.common.upload_limits import discard_partial_upload
 from campus.recordings.models import Recording
 from campus.recordings.progress import progress_etag, progress_of
 from campus.recordings.selectors import (
@@ -50,8 +50,7 @@ from campus.web.views import StaffRequest
 from campus.web.views.classes import lecture_page
 
 
-# The CSRF check reads the body. Who asks, for which lecture and how much is asked first; the check follows in
-# `_save_upload`.
+# The CSRF check reads the body. Who asks and for which lecture is asked first; the check follows in `_save_upload`.
 @csrf_exempt
 @require_POST
 @login_required
@@ -60,12 +59,7 @@ def upload(request: StaffRequest, pk: int) -> HttpResponse:
     if not can_edit_result(request.user, lecture):
         return _upload_refused(request, lecture, str(SIGNED_OFF), 403)
     try:
-        check_announced_size(request)
         return _save_upload(request, lecture)
-    except UploadTooLarge as error:
-        return _upload_refused(request, lecture, str(error), 413)
-    except DiskFull as error:
-        return _upload_refused(request, lecture, str(error), 507)
     except OSError as error:
         if not disk_full(error):
             raise
