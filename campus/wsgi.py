@@ -1,9 +1,17 @@
 """The web application for gunicorn."""
 
 import os
+import sys
+import warnings
 
-from django.core.wsgi import get_wsgi_application
-from django.urls import get_resolver
+# No web process decodes pictures or videos, whatever code it runs: workers do, in a process without rights. The
+# libraries that it shares with them go without pictures.
+for _decoder in ("PIL", "av", "cv2", "pillow_heif"):
+    sys.modules[_decoder] = None  # type: ignore[assignment]
+warnings.filterwarnings("ignore", message="Pillow could not be imported")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.prod")
 application = get_wsgi_application()

@@ -37,6 +37,7 @@ PREFETCHED_FRAMES = 4
 STREAM_SAMPLES = 6  # pictures of each video stream by which one is chosen
 MIN_FACE_SCORE = 0.8  # of the detector; half of what it finds below this is no face
 MAX_PHOTO_SIDE = 1600  # pixels; a face in an enrolment photo is large, so larger photos are shrunk before the search
+THUMBNAIL_SIDE = 192  # pixels
 MIN_PHOTO_FACE = 32  # pixels
 PHOTOS_PER_BATCH = 16
 PHOTO_READERS = 4  # threads
@@ -206,7 +207,7 @@ def _read_in_batches(paths: Iterable[Path]) -> Iterator[list[RGB | Message]]:
 
 
 def _read_enrolment_photo(path: Path) -> RGB:
-    return _shrink_photo(read_photo(path)[0])
+    return _shrink_photo(read_photo(path)[0], MAX_PHOTO_SIDE)
 
 
 def _check_photos(images: Sequence[RGB], embedder: Embedder, detector: Detector, strict: bool) -> list[EnrolmentPhoto]:
@@ -230,7 +231,8 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
     """The judgement, not embedded yet, and what the embedder sees of the face, None where there is none."""
     if not faces:
         no_face = Message("No face was found in the photo; use one that shows the student's face from the front.")
-        return EnrolmentPhoto(verdict="rejected", reason=no_face), None
+        thumbnail = jpeg(_shrink_photo(image, THUMBNAIL_SIDE))
+        return EnrolmentPhoto(verdict="rejected", reason=no_face, thumbnail=thumbnail), None
     height, width = image.shape[:2]
     centre = (width / 2, height / 2)
     face = min(faces, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - centre))))
@@ -252,12 +254,17 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
     return photo, embedder.crop(image, face, crop)
 
 
-def _shrink_photo(image: RGB) -> RGB:
+def read_thumbnail(path: Path) -> bytes:
+    """The photo as a small JPEG for lists. Raises as `check_enrolment_photo`."""
+    return jpeg(read_photo(path, max_side=THUMBNAIL_SIDE)[0])
+
+
+def _shrink_photo(image: RGB, max_side: int) -> RGB:
     height, width = image.shape[:2]
     longer_side = max(height, width)
-    if longer_side <= MAX_PHOTO_SIDE:
+    if longer_side <= max_side:
         return image
-    size = (round(width * MAX_PHOTO_SIDE / longer_side), round(height * MAX_PHOTO_SIDE / longer_side))
+    size = (max(round(width * max_side / longer_side), 1), max(round(height * max_side / longer_side), 1))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
@@ -266,7 +273,7 @@ def _area(face: Face) -> np.float32:
 
 
 def jpeg(crop: RGB) -> bytes:
-    """The face crop (s, s, 3) as a JPEG file."""
+    """The picture (height, width, 3) as a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(crop).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -189,7 +189,8 @@ class EnrolmentPhoto:
 
     `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted).
     `face_px` is the face's height in pixels; `sharpness` and `quality` are as in `Quality` of `detection/quality.py`.
-    `embedding` (d,) is a unit vector and `crop` the face as JPEG; both are None where no face can be used.
+    `embedding` (d,) is a unit vector and `crop` the face as JPEG; both are None where no face can be used. `thumbnail`
+    is the photo itself as a small JPEG where there is no crop to show; None if it can't be read.
     """
 
     verdict: str
@@ -199,6 +200,7 @@ class EnrolmentPhoto:
     quality: float = 0.0
     embedding: NDArray[np.float32] | None = None
     crop: bytes | None = None
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

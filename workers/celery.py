@@ -37,6 +37,7 @@ app = Celery(
         "workers.segments",
         "workers.snapshots",
         "workers.sources",
+        "workers.thumbnails",
         "workers.training",
         "workers.unknown_people",
     ],

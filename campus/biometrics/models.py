@@ -50,6 +50,9 @@ class FacePhoto(jobs.LeasedJob):
     face_px = models.FloatField(_("face height in pixels"), default=0, editable=False)
     quality = models.FloatField(_("quality"), default=0, editable=False)
     crop = models.FileField(_("face"), upload_to="crops/photos", blank=True, editable=False)
+    thumbnail = models.FileField(
+        upload_to="thumbnails", blank=True, editable=False, help_text="Where there is no face to show."
+    )
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, editable=False)
     confirmed_by = models.CharField(_("confirmed by"), max_length=150, blank=True, editable=False)
@@ -113,8 +116,16 @@ def waiting_path(photo: "WaitingPhoto", name: str) -> str:
     return f"imports/{photo.id}{file_suffix(name)}"
 
 
-class WaitingPhoto(models.Model):
-    """A photo of an import that is kept until a person says whose it is."""
+class WaitingPhoto(jobs.LeasedJob):
+    """A photo of an import that is kept until a person says whose it is. A worker makes its thumbnail when it is to be
+    shown.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new", _("not shown yet")
+        QUEUED = "queued", _("in progress")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     photo_import = models.ForeignKey(PhotoImport, on_delete=models.CASCADE, related_name="waiting")
@@ -123,6 +134,8 @@ class WaitingPhoto(models.Model):
     original_name = models.CharField(max_length=255)
     file = models.FileField(upload_to=waiting_path)
     sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.NEW)
+    thumbnail = models.FileField(upload_to="imports", blank=True)
 
     class Meta:
         ordering = ["folder", "original_name"]

@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-from PIL import Image
 
 from campus.academics.models import Student
 from campus.biometrics.models import Embedding, FacePhoto
@@ -81,6 +80,8 @@ def _find_duplicate(photo: FacePhoto, crop: bytes) -> tuple[str, float] | None:
 
 def _thumbnail_vector(crop: bytes) -> Floats:
     """A face crop (JPEG) as a unit vector of its small grey picture, free of its light."""
+    from PIL import Image  # for workers alone: a web process has no decoders
+
     with Image.open(io.BytesIO(crop), formats=("JPEG",)) as image:
         grey = np.asarray(image.convert("L").resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), np.float32).ravel()
     return normalise(grey - grey.mean())

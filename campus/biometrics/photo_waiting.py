@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
@@ -23,9 +24,10 @@ from campus.biometrics.photo_finder import FolderMatch, StudentFinder
 from campus.biometrics.photo_import import FileEntry, ImportedFile, ImportResult, file_entries, import_all
 from campus.biometrics.services import add_photo, check_is_photo
 from campus.biometrics.zip_names import decode_path, student_folders
+from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import delete_media
+from campus.common.storage import delete_media, write_media
 from recognition.messages import Message
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,27 @@ def waiting_folders(row: PhotoImport) -> list[WaitingFolder]:
 
 def _names(folder: str) -> tuple[str, ...]:
     return PurePosixPath(folder).parts
+
+
+def request_thumbnails(photos: Iterable[WaitingPhoto]) -> None:
+    """Ask a worker for the pictures of photos that are about to be shown for the first time."""
+    new = [photo for photo in photos if photo.state == WaitingPhoto.State.NEW]
+    if not new:
+        return
+    for photo in new:
+        photo.state = WaitingPhoto.State.QUEUED
+    with transaction.atomic():
+        rows = WaitingPhoto.objects.filter(pk__in=[photo.pk for photo in new], state=WaitingPhoto.State.NEW)
+        rows.update(state=WaitingPhoto.State.QUEUED)
+        jobs.THUMBNAIL.request(*new)
+
+
+def finish_thumbnail(*, photo: WaitingPhoto, jpeg: bytes) -> None:
+    """Store the picture of a waiting photo that the caller has claimed."""
+    name = f"imports/{photo.pk}.thumbnail.jpg"
+    write_media(name, jpeg)
+    if not jobs.finish(photo, WaitingPhoto.State.READY, thumbnail=name):
+        delete_media(name)
 
 
 def students_for_import(user: AnyUser, row: PhotoImport) -> QuerySet[Student]:
@@ -181,6 +204,7 @@ def _file_photo(row: PhotoImport, photo: WaitingPhoto, student: Student) -> Impo
 
 
 def _delete(photo: WaitingPhoto) -> None:
-    name = str(photo.file.name)
+    names = [str(file.name) for file in (photo.file, photo.thumbnail) if file]
     photo.delete()
-    transaction.on_commit(lambda: delete_media(name), robust=True)
+    for name in names:
+        transaction.on_commit(partial(delete_media, name), robust=True)

@@ -94,8 +94,8 @@ def move_photo(*, photo: FacePhoto, student: Student) -> None:
 
 
 def delete_photo(*, photo: FacePhoto) -> None:
-    """Delete a photo: the row, the file, and the crop of its face."""
-    names = [file.name for file in (photo.file, photo.crop) if file.name]
+    """Delete a photo: the row, the file, and what is shown in its place."""
+    names = [file.name for file in (photo.file, photo.crop, photo.thumbnail) if file.name]
     with transaction.atomic():
         _mark_galleries_outdated(photo.student_id)
         photo.delete()
@@ -135,6 +135,9 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     crop = f"crops/photos/{photo.pk}.jpg" if result.crop else ""
     if result.crop:
         write_media(crop, result.crop)
+    thumbnail = f"thumbnails/{photo.pk}.jpg" if result.thumbnail else ""
+    if result.thumbnail:
+        write_media(thumbnail, result.thumbnail)
     verdict, reason = result.verdict, result.reason
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = check_consistency(photo, result, result.crop, embedder)
@@ -145,6 +148,7 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
         face_px=result.face_px,
         quality=result.quality,
         crop=crop,
+        thumbnail=thumbnail,
         error="",
         error_detail="",
         lease_owner="",
@@ -152,8 +156,9 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     )
     if written:
         _mark_galleries_outdated(photo.student_id)
-    elif crop:  # the photo was deleted meanwhile
-        delete_media(crop)
+    else:  # the photo was deleted meanwhile
+        for name in filter(None, (crop, thumbnail)):
+            delete_media(name)
 
 
 def _mark_galleries_outdated(*students: int) -> None:

@@ -140,6 +140,7 @@ SCAN_SOURCE = Job(
 TEST_SOURCE = Job(name="test_source", queue="collect", model="cctv.SourceTest", waiting_state="queued")
 FETCH = Job(name="fetch", queue="collect", model="cctv.FootageFile", waiting_state="fetching")
 IMPORT_PHOTOS = Job(name="import_photos", queue="ingest", model="biometrics.PhotoImport", waiting_state="queued")
+THUMBNAIL = Job(name="thumbnail", queue="ingest", model="biometrics.WaitingPhoto", waiting_state="queued")
 CHECK_PHOTO = Job(
     name="check_photo",
     queue="training",
@@ -164,6 +165,7 @@ JOBS = (
     TEST_SOURCE,
     FETCH,
     IMPORT_PHOTOS,
+    THUMBNAIL,
     CHECK_PHOTO,
     TRAIN,
     COMPARE_UNKNOWN,

@@ -41,13 +41,25 @@ MAX_TIMELINE_COLUMNS = 120
 TIMELINE_STEP_SECONDS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
+class FaceCrop(Image):  # type: ignore[misc]
+    """A face crop, as JPEG or PNG bytes: a square. openpyxl would decode it to know its size."""
+
+    def __init__(self, picture: bytes) -> None:
+        self.picture = picture
+        self.width = self.height = PICTURE_PX
+        self.format = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+
+    def _data(self) -> bytes:
+        return self.picture
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentRow:
     """One student in one recording.
 
     `intervals` are (start, end) in seconds of the recording, `seconds` is their sum; `share` and `confidence` are in
     0..1. `status` is what people read, `status_code` a key of STATUS_COLOURS, and `source` who decided it. `picture` is
-    the best face crop as JPEG or PNG bytes.
+    the best face crop, a square, as JPEG or PNG bytes.
     """
 
     number: str
@@ -251,13 +263,11 @@ def _add_unknown(writer: "ExcelWriter", report: LectureReport, translate: Transl
 
 def _add_picture(sheet: Worksheet, row: int, column: int, picture: bytes) -> None:
     """Put a picture into a cell. It is anchored by two corners, so it is sorted and hidden with its row."""
-    image = Image(io.BytesIO(picture))
-    scale = PICTURE_PX / max(image.width, image.height)
+    image = FaceCrop(picture)
     margin = pixels_to_EMU(PICTURE_MARGIN_PX)
-    right = margin + pixels_to_EMU(round(image.width * scale))
-    bottom = margin + pixels_to_EMU(round(image.height * scale))
+    side = margin + pixels_to_EMU(PICTURE_PX)
     start = AnchorMarker(column - 1, margin, row - 1, margin)
-    end = AnchorMarker(column - 1, right, row - 1, bottom)
+    end = AnchorMarker(column - 1, side, row - 1, side)
     image.anchor = TwoCellAnchor("twoCell", start, end)
     sheet.add_image(image)
     sheet.row_dimensions[row].height = (PICTURE_PX + 2 * PICTURE_MARGIN_PX) * 0.75  # points

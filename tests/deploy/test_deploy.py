@@ -182,7 +182,8 @@ def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alo
     }
     for command in (
         ["manage.py", "check", "--deploy"],
-        ["-c", "import campus.wsgi, workers; workers.app.loader.import_default_modules()"],
+        ["-c", "import campus.wsgi"],
+        ["-c", "import workers; workers.app.loader.import_default_modules()"],
         ["manage.py", "migrate", "--noinput"],
         ["manage.py", "createsuperuser", "--noinput", "--username", "registrar", "--email", "registrar@example.org"],
         ["-m", "recognition", "weights", "list"],

@@ -1,21 +1,36 @@
-"""Uploads survive the web server: an ordinary tus client resumes where it stopped."""
+"""The real web server: uploads survive it, an ordinary tus client resumes where it stopped; and it decodes nothing."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
+from django.conf import settings
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from campus.accounts.services import create_token
 from campus.recordings.models import Recording, Upload
 from tests.campus import factories
+from tests.campus.conftest import World, own_folders, world
+from tests.campus.permissions import address, people, routes, things
 from tests.web_server import WebServer
 
+__all__ = ["own_folders", "world"]
+
+FILES = re.compile(
+    r"(?:export|register|attendance)/<\S*kind|(?:download|pictures?|thumbnail|file|face|two-factor)/|/(?:crops|reports)/<"
+)
+DECODERS = re.compile(r"site-packages/(?:PIL|pillow|av|cv2|opencv|tensorflow|openvino)\S*|libav\w+\S*")
 FILE = np.random.default_rng(1).bytes(12 * 1024 * 1024)
 SHA256 = hashlib.sha256(FILE).hexdigest()
+
+
+def kind_of(answer: requests.Response) -> str:
+    return answer.headers.get("Content-Type", "").partition(";")[0]
 
 
 @pytest.fixture
@@ -51,3 +66,18 @@ def test_nothing_that_was_uploaded_is_lost_with_a_killed_server(web: WebServer, 
     recording = Recording.objects.get()
     assert (recording.sha256, recording.uploaded_by) == (SHA256, user)
     assert Path(recording.file.path).read_bytes() == FILE
+
+
+def test_a_web_process_has_no_decoders_of_pictures_and_videos(web: WebServer, world: World):
+    """All files that it gives or writes are asked for: pictures, videos, workbooks, PDF documents, QR codes."""
+    keys, client = things(world), people(world)["administrator"]
+    paths = [address(route, keys) for route in routes() if FILES.search(route.pattern)]
+    paths += [path.replace("csv", kind) for path in paths for kind in ("pdf", "xlsx") if "csv" in path]
+    cookies = {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
+    answers = [requests.get(web.url + path, cookies=cookies, timeout=60, allow_redirects=False) for path in paths]
+    assert not [answer.url for answer in answers if answer.status_code >= 500], web.log.read_text()
+    assert {"application/pdf", "image/jpeg", "text/csv"} <= {kind_of(answer) for answer in answers}
+    processes = Path(f"/proc/{web.process.pid}/task/{web.process.pid}/children").read_text().split()
+    assert len(processes) == 2
+    for process in processes:
+        assert not DECODERS.findall(Path(f"/proc/{process}/maps").read_text())

@@ -1,3 +1,4 @@
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -21,6 +22,7 @@ from recognition.pipeline import (
     check_enrolment_photos,
     choose_stream,
     process_segment,
+    read_thumbnail,
 )
 from recognition.types import Face, Segment
 from tests.recognition import video_files
@@ -93,6 +95,15 @@ def test_a_bad_photo_is_rejected_with_the_reason(portrait: Image.Image, tmp_path
         got, reason = verdict(image, tmp_path, embedder)
         assert got == "rejected", word
         assert word in reason
+
+
+def test_a_photo_without_a_face_comes_with_a_small_picture_of_itself(tmp_path: Path, embedder: Embedder) -> None:
+    Image.new("RGB", (1920, 4), "teal").save(tmp_path / "photo.png")
+    photo = check_enrolment_photo(tmp_path / "photo.png", embedder)
+    assert photo.crop is None
+    for jpeg in (photo.thumbnail, read_thumbnail(tmp_path / "photo.png")):
+        with Image.open(io.BytesIO(jpeg or b""), formats=("JPEG",)) as thumbnail:
+            assert thumbnail.size == (192, 1)
 
 
 def test_of_several_faces_the_one_in_the_middle_counts_and_it_is_said(

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('face_px', models.FloatField(default=0, editable=False, verbose_name='face height in pixels')),
                 ('quality', models.FloatField(default=0, editable=False, verbose_name='quality')),
                 ('crop', models.FileField(blank=True, editable=False, upload_to='crops/photos', verbose_name='face')),
+                ('thumbnail', models.FileField(blank=True, editable=False, help_text='Where there is no face to show.', upload_to='thumbnails')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='made at')),
                 ('confirmed_at', models.DateTimeField(editable=False, null=True, verbose_name='confirmed at')),
                 ('confirmed_by', models.CharField(blank=True, editable=False, max_length=150, verbose_name='confirmed by')),
@@ -149,12 +150,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WaitingPhoto',
             fields=[
+                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
+                ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('folder', models.TextField(help_text='The folder that it lay in; its own name if it lay in none.')),
                 ('raw_name', models.BinaryField(help_text='Its path in the zip, where the coding is not certain.', null=True)),
                 ('original_name', models.CharField(max_length=255)),
                 ('file', models.FileField(upload_to=campus.biometrics.models.waiting_path)),
                 ('sha256', models.CharField(max_length=64)),
+                ('state', models.CharField(choices=[('new', 'not shown yet'), ('queued', 'in progress'), ('ready', 'ready'), ('failed', 'failed')], default='new', max_length=10)),
+                ('thumbnail', models.FileField(blank=True, upload_to='imports')),
                 ('photo_import', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waiting', to='biometrics.photoimport')),
             ],
             options={

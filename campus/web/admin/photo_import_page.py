@@ -15,15 +15,16 @@ from campus.biometrics.photo_import import ImportResult
 from campus.biometrics.photo_waiting import (
     discard_folder,
     file_folder,
+    request_thumbnails,
     set_name_encoding,
     students_for_import,
     waiting_folders,
 )
 from campus.biometrics.selectors import photo_imports_for
 from campus.biometrics.zip_names import NameEncoding
+from campus.common.file_responses import picture_response
 from campus.web.admin.base import call_service, signed_in_user
 from campus.web.admin.photo_upload import check_may_add_photos
-from campus.web.photo_thumbnails import thumbnail_response
 
 MAX_SKIPPED_SHOWN = 500
 MAX_FOLDERS_SHOWN = 100
@@ -38,6 +39,7 @@ def photo_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         return redirect("admin:biometrics_facephoto_import", pk)
     in_work = row.state == PhotoImport.State.QUEUED
     folders = [] if in_work else waiting_folders(row)
+    request_thumbnails(folder.photos[0] for folder in folders[:MAX_FOLDERS_SHOWN])
     context = {
         **admin.site.each_context(request),
         "title": row.original_name,
@@ -58,7 +60,7 @@ def waiting_picture(request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponse
     """A small picture of a photo that waits."""
     check_may_add_photos(request)
     row = get_object_or_404(photo_imports_for(request.user), pk=pk)
-    return thumbnail_response(get_object_or_404(row.waiting, pk=photo).file)
+    return picture_response(str(get_object_or_404(row.waiting.exclude(thumbnail=""), pk=photo).thumbnail))
 
 
 def _handle_choice(request: HttpRequest, row: PhotoImport) -> None:

@@ -137,7 +137,7 @@ def _verdict_row(photo: FacePhoto) -> dict[str, str]:
         "label": str(photo.get_state_display()),
         "reason": str(photo.reason),
         "picture": ""
-        if pending or not photo.crop
+        if pending or not (photo.crop or photo.thumbnail)
         else reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
     }
 

@@ -7,9 +7,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -38,7 +39,6 @@ from campus.web.admin.base import (
 from campus.web.admin.photo_import_page import photo_import_page, waiting_picture
 from campus.web.admin.photo_upload import photo_verdicts, render_form_page, upload_photos_of_many
 from campus.web.admin.same_person_page import same_person_page
-from campus.web.photo_thumbnails import thumbnail_response
 from campus.web.training_report import TrainingReport
 
 VERDICTS = {
@@ -51,39 +51,43 @@ GALLERY_STATES = {Gallery.State.QUEUED: "info", Gallery.State.READY: "success", 
 
 
 class PhotoColumns:
-    """Columns of photos in lists."""
+    """Columns of photos in lists. They refresh until a worker has given its verdict."""
 
     @display(description=gettext_lazy("Photo"))
-    def thumbnail(self, photo: FacePhoto) -> SafeString:
-        image = (
-            '<img src="{}" alt="{}" loading="lazy" class="rounded-default object-cover" '
-            'style="height: 3.5rem; width: 3.5rem">'
-        )
-        return format_html(
-            f'<a href="{{}}" target="_blank">{image}</a>',
-            reverse("admin:biometrics_facephoto_picture", args=[photo.pk]),
-            reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk]),
-            _("Photo of %(name)s") % {"name": photo.student.name},
-        )
+    def picture(self, photo: FacePhoto) -> SafeString:
+        return _refreshed(photo, "picture", render_to_string("admin/rollcall/_photo.html", {"photo": photo}))
 
     @display(description=gettext_lazy("Verdict"), ordering="state")
     def verdict(self, photo: FacePhoto) -> SafeString:
-        return render_badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
+        badge = render_badge(photo.get_state_display(), VERDICTS[FacePhoto.Verdict(photo.state)])
+        return _refreshed(photo, "verdict", badge)
+
+    @display(description=gettext_lazy("Reason"))
+    def why(self, photo: FacePhoto) -> SafeString:
+        return _refreshed(photo, "reason", photo.reason)
 
     @display(description=gettext_lazy("Face height"), ordering="face_px")
     def face_height(self, photo: FacePhoto) -> str:
         return f"{photo.face_px:.0f} px" if photo.face_px else "-"
 
 
+def _refreshed(photo: FacePhoto, name: str, content: object) -> SafeString:
+    refresh = "data-refresh" if photo.state == FacePhoto.Verdict.PENDING else ""
+    return format_html('<div data-section="{}-{}" {}>{}</div>', name, photo.pk, refresh, content)
+
+
 class PhotoInline(PhotoColumns, ReadOnlyInline):
     model = FacePhoto
-    fields = ("thumbnail", "verdict", "reason", "face_height", "created_at")
+    fields = ("picture", "verdict", "why", "face_height", "created_at")
     readonly_fields = fields
     show_change_link = True
     verbose_name_plural = gettext_lazy("photos")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FacePhoto]:
         return super().get_queryset(request).select_related("student")
+
+    class Media:
+        js = ("web/section_refresh.js",)
 
 
 class MoveForm(forms.Form):
@@ -98,7 +102,7 @@ class MoveForm(forms.Form):
 
 @admin.register(FacePhoto)
 class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
-    list_display = ("thumbnail", "student", "verdict", "reason", "face_height", "created_at")
+    list_display = ("picture", "student", "verdict", "why", "face_height", "created_at")
     list_display_links = ("student",)
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -108,10 +112,10 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     search_fields = ("student__name_key", "student__number_key", "original_name")
     list_select_related = ("student",)
     fields = (
-        "thumbnail",
+        "picture",
         "student",
         "verdict",
-        "reason",
+        "why",
         "face_height",
         "quality",
         "original_name",
@@ -121,6 +125,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     readonly_fields = fields
     actions_list = ("upload_zip", "compare_look_alikes")
     actions_detail = ("to_another",)
+
+    class Media:
+        js = ("web/section_refresh.js",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # photos are added in a student's page or by a zip
@@ -144,9 +151,9 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
 
     def thumbnail_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)
-        if photo.crop:
-            return picture_response(str(photo.crop))
-        return thumbnail_response(photo.file)
+        if not (picture := photo.crop or photo.thumbnail):
+            raise Http404
+        return picture_response(str(picture))
 
     def picture_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         photo = get_object_or_404(photos_for(request.user), pk=pk)

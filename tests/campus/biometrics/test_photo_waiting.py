@@ -1,5 +1,6 @@
 """Photos whose student is not sure wait, folder by folder: nothing is lost, and one choice files them."""
 
+import io
 import os
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 from rest_framework.test import APIClient
 
 from campus.academics.models import Student
@@ -27,9 +29,12 @@ from campus.biometrics.photo_zip import (
 )
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import media_path
 from tests.campus import factories
 from tests.campus.biometrics.test_photo_import import zipped
 from tests.campus.web.admin_tools import Campus, add_photo, picture
+from workers.leased_task import run_attempt
+from workers.thumbnails import make_thumbnail
 
 pytestmark = pytest.mark.django_db
 
@@ -165,15 +170,39 @@ def test_the_page_shows_each_folder_with_a_picture_and_files_it(row: PhotoImport
     page = client.get(address).content.decode()
     assert "Whose photos are these?" in page
     assert page.index("Bob Roe (008)") < page.index("Ann Ångström (007)")
-    picture_of = reverse("admin:biometrics_facephoto_waiting", args=[row.pk, row.waiting.first().pk])
-    assert picture_of in page
-    assert client.get(picture_of)["Content-Type"] == "image/jpeg"
     answer = client.post(address, {"folder": "all/Anna", "student": "Ann Ångström (007)"}, follow=True)
     assert "2 photos added" in answer.content.decode()
     answer = client.post(address, {"folder": "all/Robert", "student": "nobody"}, follow=True)
     assert "no such student" in answer.content.decode()
     client.post(address, {"folder": "all/Robert", "student": "", "suggested": "008"})
     assert (campus.ann.photos.count(), campus.bob.photos.count()) == (3, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_makes_the_picture_of_each_folder_once(row: PhotoImport, settings) -> None:
+    settings.BROKER_URL = "memory://"
+    client = Client()
+    client.force_login(row.user)
+    address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    for _ in range(2):
+        page = client.get(address).content.decode()
+        assert page.count("The picture is being made.") == page.count(" data-refresh") == 2
+    shown = list(jobs.THUMBNAIL.waiting().order_by("folder"))
+    assert [photo.folder for photo in shown] == ["all/Anna", "all/Robert"], "the second photo of Anna is not shown"
+    Path(shown[1].file.path).write_bytes(b"no picture")
+    pictures = [reverse("admin:biometrics_facephoto_waiting", args=[row.pk, photo.pk]) for photo in shown]
+    assert [client.get(picture).status_code for picture in pictures] == [404, 404]
+    for photo in shown:
+        run_attempt(jobs.THUMBNAIL, make_thumbnail, jobs.THUMBNAIL.claim(photo.pk, "worker"))
+    page = client.get(address).content.decode()
+    assert [picture in page for picture in pictures] == [True, False]
+    assert "data-refresh" not in page
+    assert "The picture can&#x27;t be shown." in page or "The picture can't be shown." in page
+    answer = client.get(pictures[0])
+    with Image.open(io.BytesIO(b"".join(answer)), formats=("JPEG",)) as small:
+        assert max(small.size) <= 192
+    discard_folder(row=row, folder="all/Anna")
+    assert not list(media_path().rglob(f"*{shown[0].pk}*"))
 
 
 def test_an_import_is_its_owners_alone(row: PhotoImport, campus: Campus) -> None:

@@ -12,12 +12,14 @@ from campus.biometrics.selectors import active_gallery, embedder_in_use, needs_t
 from campus.biometrics.services import (
     add_photo,
     course_embeddings,
+    delete_photo,
     finish_training,
     request_training,
     save_photo_verdict,
 )
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import media_path
 from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -74,6 +76,17 @@ def test_the_verdict_is_kept_with_face_and_embedding() -> None:
         assert (photo.state, str(photo.reason), photo.face_px) == ("warning", "A little dark.", 80.0)
         assert photo.crop.read() == b"face"
         assert np.array_equal(np.frombuffer(photo.embeddings.get().vector, "<f4"), vector)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_photo_without_a_face_is_shown_small_and_nothing_is_left_of_it() -> None:
+    photo = add(factories.student())
+    result = EnrolmentPhoto(verdict="rejected", reason=Message("No face."), thumbnail=b"small")
+    save_photo_verdict(photo=photo, result=result, embedder="dlib-resnet-v1")
+    photo.refresh_from_db()
+    assert (photo.thumbnail.read(), photo.crop) == (b"small", "")
+    delete_photo(photo=photo)
+    assert not list(media_path().rglob(f"*{photo.pk}*"))
 
 
 def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:

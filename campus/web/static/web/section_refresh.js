@@ -1,5 +1,5 @@
 // Refreshes the sections of a page that a worker is still busy with. The page is not reloaded: that would empty a form
-// that somebody is filling in, or cancel its submission.
+// that somebody is filling in, or cancel its submission. Sections of lists, which may change, have names.
 const REFRESH_MS = 2000;
 let refreshTimer = 0;
 
@@ -10,8 +10,10 @@ const refreshSections = async () => {
     if (answer?.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const [shown, fresh] = [document, page].map((source) => [...source.querySelectorAll("[data-section]")]);
+      const named = new Map(fresh.map((section) => [section.dataset.section, section]));
       shown.forEach((section, n) => {
-        if (fresh[n] && "refresh" in section.dataset) section.replaceWith(document.adoptNode(fresh[n]));
+        const successor = section.dataset.section ? named.get(section.dataset.section) : fresh[n];
+        if (successor && "refresh" in section.dataset) section.replaceWith(document.adoptNode(successor));
       });
     }
   } catch {
