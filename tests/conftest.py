@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "networks"))
 
 
-# Tests that ask the database nothing in which PostgreSQL and SQLite differ, or what others here ask, too: they are marked
+# Tests that ask the database nothing in which PostgreSQL and SQLite differ, or what others ask, too: they are marked
 # `one_database`, and .ci/run runs them with PostgreSQL alone.
 ONE_DATABASE = [
     *("campus/accounts", "campus/api", "campus/web", "workers/recorder", "workers/test_annotate.py"),

@@ -20,6 +20,7 @@ JPEG2000_DEPTH_AT = 42  # bytes after that: the bits of its first colour, less o
 DEEP_GREY_MODES = ("I", "I;16", "I;16B", "I;16L", "F")
 MAX_SCANS = 100  # of a progressive JPEG, each of which is a pass over all pixels; ordinary ones have ten
 SCAN_MARKER = b"\xff\xda"
+STRIP_ROWS = 256
 
 
 def read_photo(
@@ -45,12 +46,13 @@ def read_photo(
             if image.format == "JPEG2000" and image.mode not in DEEP_GREY_MODES and _jpeg2000_depth(path) > 8:
                 upright = _decode_jpeg2000(path, image.mode, max_pixels)
             else:
-                upright = ImageOps.exif_transpose(image)
+                ImageOps.exif_transpose(image, in_place=True)
+                upright = image
             if upright.mode in DEEP_GREY_MODES:
                 upright = _as_8_bit(upright)
             if max_side:
                 upright.thumbnail((max_side, max_side))
-            return np.asarray(upright.convert("RGB")), image_format, taken_at
+            return _as_rgb(upright), image_format, taken_at
     except UnidentifiedImageError as error:
         raise _describe_unreadable(path) from error
     except Image.DecompressionBombError as error:
@@ -122,6 +124,15 @@ def _as_8_bit(image: Image.Image) -> Image.Image:
     if high <= 255 and low >= 0:
         low, high = 0.0, 255.0
     return Image.fromarray(((values - low) * (255 / max(high - low, 1.0))).astype(np.uint8))
+
+
+def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels, uint8 RGB of shape (height, width, 3), strip by strip: Pillow would have the whole several times."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        pixels[top : top + strip.height] = np.asarray(strip.convert("RGB"))
+    return pixels
 
 
 def _taken_at(exif: Image.Exif) -> datetime | None:

@@ -23,7 +23,7 @@ class Request(msgspec.Struct, kw_only=True, tag=True):
 
     path: str
     seconds: int
-    max_bytes: int = 640 * 2**20
+    max_bytes: int = 528 * 2**20
 
 
 class Text(msgspec.Struct):

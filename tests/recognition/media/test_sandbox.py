@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,22 +106,6 @@ def test_errors_are_those_of_the_reader(tmp_path: Path, jpeg: Path) -> None:
     jpeg.write_bytes(jpeg.read_bytes()[:200])
     with pytest.raises(UnreadableRecording, match="damaged or incomplete"):
         read_photo(jpeg)
-
-
-def test_a_video_whose_pictures_take_gigabytes_is_refused(tmp_path: Path) -> None:
-    """8K, ten bits, without subsampling, and sixteen pictures that others are built on."""
-    path = tmp_path / "lecture.mp4"
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 7680, 4320, "yuv444p10le"
-        stream.options = {"preset": "ultrafast", "x264-params": "ref=16:bframes=0:scenecut=0:no-deblock=1"}
-        picture = av.VideoFrame(stream.width, stream.height, stream.pix_fmt)
-        for number in range(8):
-            picture.pts = number
-            file.mux(stream.encode(picture))
-        file.mux(stream.encode())
-    with pytest.raises(RecordingOutOfLimits, match="memory"):
-        list(sample_frames(path, probe(path), Segment(0, 0.0, 0.8), 0.1))
 
 
 def test_a_photo_of_thousands_of_passes_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""Print the table: `python -m tests.hostile`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Table:
+    """A plugin of pytest that prints a line a test."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self.rows.append(
+                {"name": report.nodeid.partition("[")[2][:-1], **dict(report.user_properties)} | {"ok": report.passed}
+            )
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        write = terminalreporter.write_line
+        for row in self.rows:
+            if "peak" in row:
+                cost = f"{row['peak'] / 1024**2:5.0f} MB {row['seconds']:5.1f} s"
+                write(f"{'' if row['ok'] else '!'}{row['name']} | {row['limit']} | {cost} | {row['sentence']}")
+        measured = [row for row in self.rows if "peak" in row]
+        peak, seconds = (max(row[name] for row in measured) for name in ("peak", "seconds"))
+        write(f"{len(measured)} rows; at most {peak / 1024**2:.0f} MB and {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    options = ["-q", "--tb=line", "-p", "no:cacheprovider", *sys.argv[1:]]
+    sys.exit(pytest.main([*options, str(Path(__file__).parent)], plugins=[Table()]))
