@@ -23,7 +23,8 @@ ONE_DATABASE = [
     *("campus/accounts", "campus/api", "campus/web", "workers/recorder", "workers/test_annotate.py"),
     *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
-    *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_web_server.py"),
+    *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_slow_clients.py"),
+    "faults/test_web_server.py",
 ]
 
 

@@ -21,13 +21,13 @@ TIMEOUT_SECONDS = 60.0
 class WebServer:
     """gunicorn, with `settings.MEDIA_ROOT` in folder/var as it is in the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, threads: int = 4) -> None:
         database = connection.settings_dict
         url = f"sqlite:///{database['NAME']}"
         if connection.vendor == "postgresql":
             url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
         self.log = folder / "web.log"
-        self.port = free_port()
+        self.threads, self.port = threads, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "campus.settings.test",
@@ -39,7 +39,7 @@ class WebServer:
         }
 
     def start(self) -> None:
-        processes = ["--workers", "2", "--threads", "4"]
+        processes = ["--workers", "2", "--threads", str(self.threads)]
         settings = ["-c", "python:campus.settings.gunicorn", "--bind", f"127.0.0.1:{self.port}"]
         command = [sys.executable, "-m", "gunicorn", "tests.web_app", *settings, *processes]
         with self.log.open("ab") as log:
