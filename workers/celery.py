@@ -30,6 +30,7 @@ app = Celery(
         "workers.aggregate",
         "workers.annotate",
         "workers.fetch",
+        "workers.file_imports",
         "workers.ingest",
         "workers.maintenance",
         "workers.outbox",

@@ -13,6 +13,7 @@ from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
+from campus.academics.file_imports import delete_expired_file_imports
 from campus.accounts.history import delete_old_events
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.annotated_videos import delete_expired_annotated_videos
@@ -107,6 +108,7 @@ def clean_up() -> None:
     finish_complete_uploads()
     delete_expired_uploads()
     delete_expired_partial_files()
+    delete_expired_file_imports()
     delete_expired_photo_imports()
     delete_expired_snapshots()
     delete_expired_annotated_videos()

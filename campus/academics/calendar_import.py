@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.calendar_reader import CalendarEntry, event_uid
+from campus.academics.file_contents import CalendarEntry, event_uid
 from campus.academics.models import Course, Lecture, Room
 from campus.academics.series import reason_to_keep, with_usage
 from campus.common.errors import UserError
 from campus.common.keys import match_key
+from campus.common.messages import localize
 
 MAX_CODE_WORDS = 4
 
@@ -191,7 +192,7 @@ def _row(
     by_time: dict[tuple[int, datetime], Lecture],
 ) -> PlannedEntry:
     if entry.problem or entry.starts_at is None or entry.ends_at is None:
-        return PlannedEntry(kind=EntryChange.REFUSED, entry=entry, remark=entry.problem)
+        return PlannedEntry(kind=EntryChange.REFUSED, entry=entry, remark=str(localize(entry.problem)))
     if course is None:
         return PlannedEntry(
             kind=EntryChange.REFUSED,

@@ -7,20 +7,19 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import recurring_ical_events
-from django.utils import timezone
 from icalendar import Calendar, Event, vCategory
 from icalendar.error import BrokenCalendarProperty
 from icalendar.prop import vDDDLists, vRecur
 
+from campus.academics.file_contents import CalendarEntry
 from campus.common.encodings import guess_encoding
 from campus.common.errors import UserError
 from recognition.messages import Message
 
-MAX_BYTES = 2 * 1024 * 1024
 MAX_ENTRIES = 5000
 MAX_DATES, MAX_LINES = 8 * MAX_ENTRIES, 16 * MAX_ENTRIES  # each costs the parser time
 MAX_REPEATS = 400
@@ -30,6 +29,7 @@ MAX_ENTRY_DURATION = timedelta(hours=24)
 YEARS = range(2000, 2100)
 LAST_DAY = date(YEARS[-1], 12, 31)
 MAX_RULES = 10
+MAX_CODE_CHARACTERS = 100
 # What repeats too often shows so in its first years; all its times until the end would take a minute.
 STEPS_AHEAD = [timedelta(days=366 * years) for years in (2, 16, len(YEARS))]
 # Rules with other parts may come back every second, or keep us busy with a search for a day that never comes.
@@ -42,7 +42,6 @@ RULE_PARTS_BY_FREQUENCY = {
 }
 MIDNIGHT, END_OF_DAY = datetime.min.time(), datetime.max.time()
 NO_CALENDAR = Message("This is no calendar file (.ics), or it is damaged. Export it again.")
-SLOT_OF_UID = re.compile(r"/\d{8}T\d{6}Z$")
 FOLDED = re.compile(r"(?:\r\n|\n|\r)[ \t]")
 ZONE_BEGIN = re.compile(r"BEGIN[;:].*VTIMEZONE\s*", re.IGNORECASE)
 ZONE_END = re.compile(r"END[;:].*VTIMEZONE\s*", re.IGNORECASE)
@@ -50,34 +49,12 @@ ZONE_NAME = re.compile(r"^TZID(?:;[^:\n]*)?:(.+)$", re.IGNORECASE | re.MULTILINE
 ZONE_OFFSET = re.compile(r"^TZOFFSETTO:([+-]\d{4})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
-class CalendarEntry(NamedTuple):
-    """One event of a calendar at one time. `problem` says why it can't be a lecture.
-
-    Where several have one UID, their `uid` ends in the moment for which each was planned first.
-    """
-
-    uid: str
-    summary: str
-    codes: list[str]
-    room: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-    cancelled: bool
-    problem: str = ""
-
-
-def event_uid(uid: str) -> str:
-    """The UID that an entry has in its calendar."""
-    return SLOT_OF_UID.sub("", uid)
-
-
-def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEntry]:
-    """The entries in a file, one for each occurrence; what repeats without an end does so up to the day `until`.
+def read_calendar(data: bytes, *, until: date | None = None, zone: tzinfo = UTC) -> list[CalendarEntry]:
+    """The entries in a file, one for each occurrence; what repeats without an end does so up to the day `until`. `zone`
+    is that of the institution.
 
     Raises UserError where it is no calendar, or too large.
     """
-    if len(data) > MAX_BYTES:
-        raise UserError("The calendar is larger than {n} MB. Export fewer months.", n=MAX_BYTES // 1024**2)
     text = FOLDED.sub("", _decode(data))
     own_zones, text = _take_out_zones(text)
     if re.search(r"^BEGIN[;:].*VTIMEZONE", text, re.IGNORECASE | re.MULTILINE):
@@ -88,6 +65,8 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
     try:
         calendars = Calendar.from_ical(text, multiple=True)
         events = [event for calendar in calendars for event in calendar.walk("VEVENT")]
+    except MemoryError:
+        raise
     except Exception as error:
         # The parser's errors for what comes from outside are of many classes.
         raise UserError(NO_CALENDAR) from error
@@ -95,7 +74,7 @@ def read_calendar(data: bytes, *, until: date | None = None) -> list[CalendarEnt
         raise UserError(NO_CALENDAR)
     if len(events) > MAX_ENTRIES:
         raise too_many
-    clock = _Clock(next((_text(calendar, "x-wr-timezone") for calendar in calendars), ""), own_zones)
+    clock = _Clock(next((_text(calendar, "x-wr-timezone") for calendar in calendars), ""), own_zones, zone)
     last = datetime.combine(min(until, LAST_DAY), END_OF_DAY, clock.of_institution) if until else None
     by_uid: dict[str, list[Any]] = {}
     first_place: dict[str, int] = {}
@@ -151,9 +130,9 @@ def _take_out_zones(text: str) -> tuple[list[str], str]:
 class _Clock:
     """Reads times. One without a zone is in the calendar's zone, or else in the institution's."""
 
-    def __init__(self, calendar_zone: str, own_zones: list[str]) -> None:
+    def __init__(self, calendar_zone: str, own_zones: list[str], of_institution: tzinfo) -> None:
         self.of_calendar = _find_zone(calendar_zone)
-        self.of_institution = timezone.get_default_timezone()
+        self.of_institution = of_institution
         names = [(ZONE_NAME.search(zone), zone) for zone in own_zones]
         self.like_institution = {
             found[1].strip().strip('"') for found, zone in names if found and self._is_like_ours(zone)
@@ -161,7 +140,7 @@ class _Clock:
 
     def _is_like_ours(self, zone: str) -> bool:
         """Whether a zone that a file describes has the offsets of the institution's."""
-        year = timezone.now().year
+        year = datetime.now(UTC).year
         summer_and_winter = {f"{datetime(year, month, 1, tzinfo=self.of_institution):%z}" for month in (1, 7)}
         return set(ZONE_OFFSET.findall(zone)) == summer_and_winter
 
@@ -343,6 +322,8 @@ def _occurrences(events: list[Any], last: datetime | None) -> Iterator[tuple[dat
         try:
             until = max(first, min(end.astimezone(first.tzinfo), first + step))
             found = recurring_ical_events.of(calendar).between(first, until)
+        except MemoryError:
+            raise
         except Exception as error:
             # What is wrong with a rule shows in errors of many classes.
             raise UserError("Its rule of repetition can't be read.") from error
@@ -355,16 +336,16 @@ def _occurrences(events: list[Any], last: datetime | None) -> Iterator[tuple[dat
         yield (starts_at - shifts[slot.dt] if "RANGE" in slot.params else slot.dt), event
 
 
-def _refused(event: Any, error: Exception) -> CalendarEntry:
+def _refused(event: Any, error: UserError | BrokenCalendarProperty) -> CalendarEntry:
     if isinstance(error, BrokenCalendarProperty):
         error = UserError("It can't be read: {why}", why=str(error.__cause__ or error)[:200])
     uid, summary = _text(event, "uid")[:280], _text(event, "summary")[:300]
-    return CalendarEntry(uid, summary, [], "", None, None, cancelled=False, problem=str(error))
+    return CalendarEntry(uid, summary, [], "", None, None, cancelled=False, problem=error.message)
 
 
 def _entry(event: Any, uid: str) -> CalendarEntry:
     codes = [
-        str(code).strip()
+        str(code).strip()[:MAX_CODE_CHARACTERS]
         for listed in _as_list(event, "categories")
         if isinstance(listed, vCategory)
         for code in listed.cats

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from campus.academics.import_models import FileImport as FileImport
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
 from campus.common.keys import KeyedModel, MatchKeyField, NumberKeyField, SortKeyField, match_key
 

@@ -9,9 +9,10 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 
+from campus.academics.file_contents import GUESSED_FORMAT, MAX_HEADER_ROW, SEPARATORS, Table, TableFormat
 from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_workbooks import MAX_COLUMNS, Workbook
 from campus.common.csv_cells import unguard_cell
@@ -20,11 +21,10 @@ from campus.common.errors import UserError
 from campus.common.visible_text import remove_invisible
 from recognition.messages import Message
 
-MAX_BYTES = 10 * 1024 * 1024
 MAX_ROWS = 20_000
-MAX_HEADER_ROW = 30
-SEPARATORS = ",;\t|"
-MAX_DOUBTFUL_TEXTS = 5
+MAX_CELL_CHARACTERS = 1_000  # more than any field of a student may have
+MAX_CHARACTERS = 4_000_000
+MAX_DOUBTFUL_TEXTS, MAX_DOUBTFUL_CHARACTERS = 5, 10_000
 _OTHER_FILES = {
     b"\xd0\xcf\x11\xe0": Message(
         "This is an old Excel file (.xls), or a workbook that is protected by a password. Save the roster as .xlsx, "
@@ -37,40 +37,8 @@ _OTHER_FILES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableFormat:
-    """How a file is read. What is None is guessed, or does not apply.
-
-    `header_row` is the number of the row that names the columns, from 1; 0 where none does.
-    """
-
-    encoding: str | None = None
-    separator: str | None = None
-    sheet: str | None = None
-    header_row: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Texts as people read them. Empty rows are left out; `lines` has the rows' numbers in the file, from 1. Without a
-    row of headers, these are the numbers of the columns.
-
-    `sheets` has the names of a workbook's sheets. `doubtful_texts` has examples of what is garbled if the encoding was
-    guessed wrongly; it is empty where the encoding is sure, or was chosen.
-    """
-
-    headers: list[str]
-    rows: list[list[str]]
-    lines: list[int]
-    format: TableFormat
-    sheets: list[str]
-    doubtful_texts: list[str]
-
-
-def read_table(content: bytes, chosen: TableFormat = TableFormat()) -> Table:
+def read_table(content: bytes, chosen: TableFormat = GUESSED_FORMAT) -> Table:
     """The table of a CSV file or an Excel workbook. Raises UserError."""
-    if len(content) > MAX_BYTES:
-        raise UserError("The file is larger than {size} MB. Split it.", size=MAX_BYTES // 1024**2)
     for start, refusal in _OTHER_FILES.items():
         if content.startswith(start):
             raise UserError(refusal)
@@ -105,7 +73,7 @@ def _read_csv(content: bytes, chosen: TableFormat) -> Table:
     return _make_table(
         _parse_csv(text, separator),
         TableFormat(encoding=encoding, separator=separator, header_row=chosen.header_row),
-        doubtful="" if chosen.encoding else doubtful,
+        doubtful="" if chosen.encoding else doubtful[:MAX_DOUBTFUL_CHARACTERS],
     )
 
 
@@ -212,12 +180,19 @@ def _make_table(
         headers.pop()
     width = len(headers) if header_row else max(map(len, first), default=0)
     filled: list[tuple[int, list[str]]] = []
+    characters = 0
     for number, line in enumerate(chain(first, cleaned), start=1):
         row = line[:width]
         if number <= header_row or not any(row):
             continue
         if len(filled) == MAX_ROWS:
             raise UserError("The file has more than {count} rows. Split it.", count=MAX_ROWS)
+        characters += sum(map(len, row))
+        if characters > MAX_CHARACTERS:
+            raise UserError(
+                "The cells have more than {n} million characters. Keep only the columns of the roster.",
+                n=MAX_CHARACTERS // 10**6,
+            )
         filled.append((number, row + [""] * (width - len(row))))
     # Printouts repeat the headers on each page.
     lines_and_rows = [(number, row) for number, row in filled if row != headers]
@@ -239,8 +214,11 @@ def _make_table(
 
 
 def _clean_cell(text: str) -> str:
-    """The text of a cell, without what keeps a spreadsheet program from changing it: '0815 and ="0815" are 0815."""
-    text = remove_invisible(text)
+    """The text of a cell, without what keeps a spreadsheet program from changing it: '0815 and ="0815" are 0815.
+
+    What is far too long for a student is cut off: it still is too long, and the import says so.
+    """
+    text = remove_invisible(text[:MAX_CELL_CHARACTERS].encode(errors="replace").decode())
     if kept := re.fullmatch(r'="([^"]*)"', text):
         return kept[1]
     return text[1:] if text[:1] == "'" and text[1:2].isdigit() else unguard_cell(text)

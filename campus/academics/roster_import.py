@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from campus.academics.file_contents import Table
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.roster_files import Table
 from campus.academics.roster_plan import ROW_FIELDS, RosterPlan, plan_roster
 from campus.academics.services import mark_rosters_changed
 from campus.common.errors import UserError

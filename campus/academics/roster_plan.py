@@ -15,10 +15,10 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from campus.academics.file_contents import Table
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_checks import are_rounded, choose_number, find_damage, find_traits, is_other_name
 from campus.academics.roster_columns import is_month_first, parse_day, select_fields
-from campus.academics.roster_files import Table
 from campus.academics.selectors import term_starts
 from campus.common.errors import UserError
 from campus.common.keys import match_key, number_key

@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 from campus.common.errors import UserError
 from recognition.messages import Message
 
-MAX_UNPACKED_BYTES = 200 * 1024 * 1024
+MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 MAX_SHEETS = 50
 MAX_SHEET_ROWS = 1_048_576  # of Excel
 MAX_COLUMNS = 50
@@ -47,7 +47,7 @@ class Workbook:
             visible = [sheet for sheet in sheets.worksheets if sheet.sheet_state == "visible"]
             self._sheets = {sheet.title: sheet for sheet in (visible or sheets.worksheets)[:MAX_SHEETS]}
             active = sheets.active
-        except UserError:
+        except (UserError, MemoryError):
             raise
         except Exception as error:
             raise _unreadable() from error
@@ -57,9 +57,17 @@ class Workbook:
 
     def rows(self, title: str) -> Iterator[list[str]]:
         """The rows of a sheet, empty ones included."""
+        missing: Any = None
+        texts: list[str] = []
         try:
             for row in self._sheets[title].iter_rows(max_col=MAX_COLUMNS, max_row=MAX_SHEET_ROWS):
-                yield [_cell_text(cell) for cell in row]
+                if row is not missing:
+                    texts = [_cell_text(cell) for cell in row]
+                    if not any(texts):
+                        missing = row  # what stands for each of a million rows that are not in the file
+                yield texts
+        except MemoryError:
+            raise
         except Exception as error:
             raise _unreadable() from error
 

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
+from campus.academics.file_imports import StillReading
 from campus.attendance.roll import MarkedByHand
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge
@@ -69,6 +70,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
             return problem(507, str(error))
         case MarkedByHand():
             return problem(409, str(error), members={"marked": error.count})
+        case StillReading():
+            return problem(409, str(error), headers={"Retry-After": "1"})
         case UserError():
             return problem(400, str(error))
         case OSError() if disk_full(error):

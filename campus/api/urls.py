@@ -20,6 +20,7 @@ from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileV
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.events import EventsView
 from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
+from campus.api.views.imports import FileImportViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
@@ -49,6 +50,7 @@ router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("excuses", ExcuseViewSet, "api-excuse")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
+router.register("imports", FileImportViewSet, "api-import")
 router.register("photo-imports", PhotoImportViewSet, "api-photoimport")
 router.register("look-alikes", LookAlikeViewSet, "api-lookalike")
 router.register("galleries", GalleryViewSet, "api-gallery")

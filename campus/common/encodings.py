@@ -104,13 +104,14 @@ _COMMON: dict[str, Callable[[str], bool]] = {
 _FINAL_LETTERS = frozenset("ςךםןףץ")  # only at the end of a word
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0e31-\u0e4e])*")
 _PUNCTUATION = frozenset("’‘‚“”„–—«»·°ªº\u00a0、，・ー（）")  # noqa: RUF001
-_MAX_SAMPLE_LINES = 300
+_MAX_SAMPLE_LINES, _MAX_SAMPLE_LINE_BYTES = 300, 10_000
 
 
 def guess_encoding(content: bytes) -> str:
     """Which one of ENCODINGS a text in an old encoding is most likely in."""
     lines = [line for line in content.splitlines() if not line.isascii()]
-    sample = b"\n".join(lines[:_MAX_SAMPLE_LINES])
+    short = [line for line in lines if len(line) <= _MAX_SAMPLE_LINE_BYTES]
+    sample = b"\n".join(short[:_MAX_SAMPLE_LINES]) or b"".join(lines[:1])[:_MAX_SAMPLE_LINE_BYTES]
     legacy = [name for name in ENCODINGS if name in _LETTERS or name in _COMMON]
     ranks: dict[str, tuple[float, float, int]] = {}
     for match in from_bytes(sample, cp_isolation=legacy, preemptive_behaviour=False):

@@ -139,6 +139,7 @@ SCAN_SOURCE = Job(
 )
 TEST_SOURCE = Job(name="test_source", queue="collect", model="cctv.SourceTest", waiting_state="queued")
 FETCH = Job(name="fetch", queue="collect", model="cctv.FootageFile", waiting_state="fetching")
+READ_FILE = Job(name="read_file", queue="ingest", model="academics.FileImport", waiting_state="queued")
 IMPORT_PHOTOS = Job(name="import_photos", queue="ingest", model="biometrics.PhotoImport", waiting_state="queued")
 THUMBNAIL = Job(name="thumbnail", queue="ingest", model="biometrics.WaitingPhoto", waiting_state="queued")
 CHECK_PHOTO = Job(
@@ -164,6 +165,7 @@ JOBS = (
     SCAN_SOURCE,
     TEST_SOURCE,
     FETCH,
+    READ_FILE,
     IMPORT_PHOTOS,
     THUMBNAIL,
     CHECK_PHOTO,

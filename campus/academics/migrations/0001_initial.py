@@ -1,5 +1,7 @@
+import campus.academics.import_models
 import campus.academics.models
 import campus.common.keys
+import campus.common.messages
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -74,6 +76,30 @@ class Migration(migrations.Migration):
                 'verbose_name': 'class',
                 'verbose_name_plural': 'classes',
                 'ordering': ['code'],
+            },
+        ),
+        migrations.CreateModel(
+            name='FileImport',
+            fields=[
+                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
+                ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(choices=[('roster', 'roster'), ('calendar', 'calendar')], max_length=10, verbose_name='kind')),
+                ('file', models.FileField(upload_to=campus.academics.import_models.import_path)),
+                ('original_name', models.CharField(max_length=255)),
+                ('options', models.JSONField(default=dict)),
+                ('state', models.CharField(choices=[('queued', 'being read'), ('ready', 'ready to import'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
+                ('content', models.BinaryField(null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('course', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='file_imports', to='academics.course')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='file_imports', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-created_at'],
             },
         ),
         migrations.CreateModel(

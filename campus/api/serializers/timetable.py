@@ -109,6 +109,9 @@ class CalendarFileSerializer(serializers.Serializer[Any]):
         default=None,
         help_text="the last day of the term, up to which events without an end repeat; without it, they are refused",
     )
+
+
+class CalendarDecisionsSerializer(serializers.Serializer[Any]):
     complete = serializers.BooleanField(
         default=False, help_text="the file is the whole calendar: lectures that it no longer has are cancelled"
     )

@@ -9,13 +9,13 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campus.academics.calendar_import import EntryChange, plan_import, save_import
 from campus.academics.calendar_links import calendar_links_for, delete_calendar_link, renew_calendar_link
-from campus.academics.calendar_reader import read_calendar
-from campus.academics.models import CalendarLink, Course, Lecture
+from campus.academics.file_imports import create_calendar_import
+from campus.academics.models import CalendarLink, Lecture
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrar, request_user
 from campus.api.serializers import timetable as serializers
+from campus.api.serializers.imports import FileImportSerializer, accepted_import
 
 
 class CalendarLinkViewSet(
@@ -50,8 +50,7 @@ class LectureImportActions(Endpoint[Lecture]):
     """Under the address of the lectures."""
 
     @extend_schema(
-        request={"multipart/form-data": serializers.CalendarFileSerializer},
-        responses=serializers.CalendarPlanSerializer,
+        request={"multipart/form-data": serializers.CalendarFileSerializer}, responses={202: FileImportSerializer}
     )
     @action(
         detail=False,
@@ -62,13 +61,11 @@ class LectureImportActions(Endpoint[Lecture]):
         pagination_class=None,
     )
     def calendar(self, request: Request) -> Response:
-        """Import the lectures of an iCalendar file. Importing the same file again changes nothing."""
+        """Upload an iCalendar file. A worker reads it while the state of the import is `queued`; then
+        `imports/{id}/calendar/` imports its lectures.
+        """
         serializer = serializers.CalendarFileSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
-        data = serializer.validated_data
-        entries = read_calendar(data["file"].read(), until=data["until"])
-        rows = plan_import(entries, list(Course.objects.all()), data["course"])
-        if not data["dry_run"]:
-            save_import(rows, complete=data["complete"])
-        plan = {"done": not data["dry_run"], "rows": [row for row in rows if row.kind != EntryChange.SAME]}
-        return Response(serializers.CalendarPlanSerializer(plan).data)
+        file, course, until = (serializer.validated_data[name] for name in ("file", "course", "until"))
+        row = create_calendar_import(file=file, name=file.name, course=course, user=request_user(request), until=until)
+        return accepted_import(request, row)

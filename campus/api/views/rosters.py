@@ -13,14 +13,16 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campus.academics.models import Course, Student
+from campus.academics.file_contents import MAX_HEADER_ROW, SEPARATORS, TableFormat
+from campus.academics.file_imports import check_is_read, create_roster_import, table_of
+from campus.academics.models import Course, FileImport, Student
 from campus.academics.roster_columns import FIELDS, guess_columns
 from campus.academics.roster_export import roster_rows, write_csv, write_workbook
-from campus.academics.roster_files import MAX_HEADER_ROW, SEPARATORS, TableFormat, read_table
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import plan_roster
 from campus.api.base import Endpoint
-from campus.api.permissions import CanSeeEverything, IsRegistrar
+from campus.api.permissions import CanSeeEverything, IsRegistrar, request_user
+from campus.api.serializers.imports import FileImportSerializer, accepted_import
 from campus.api.views.documents import CSV, file_response
 from campus.common.encodings import ENCODINGS
 from campus.common.file_responses import WORKBOOK_TYPE
@@ -44,6 +46,9 @@ class RosterFileSerializer(serializers.Serializer[Any]):
         max_value=MAX_HEADER_ROW,
         help_text="the row that names the columns, from 1; 0 where none does, and columns are named by their numbers",
     )
+
+
+class RosterDecisionsSerializer(serializers.Serializer[Any]):
     start = serializers.DateField(
         required=False,
         help_text="students who join are enrolled from this day, by default the first lecture of the term; rows with "
@@ -143,6 +148,35 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
     errors = RosterErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
 
 
+def import_table(row: FileImport, decisions: dict[str, Any]) -> dict[str, Any]:
+    """Import a roster that was read, or nothing if any row has errors or anything is to be confirmed."""
+    check_is_read(row)
+    table, complete, accepted = table_of(row), decisions["complete"], decisions["accept_departures"]
+    columns = guess_columns(table.headers) | _columns_by_name(decisions["columns"], table.headers)
+    people = {"start": decisions.get("start"), "same_people": decisions["same_people"]}
+    plan = plan_roster(table, columns, row.course, **people)
+    large_departure = bool(complete and plan.large_departures)
+    to_confirm = table.doubtful_texts or plan.undecided or (large_departure and not accepted)
+    done = not (plan.errors or to_confirm or decisions["dry_run"])
+    if done:
+        plan = import_roster(
+            table=table, columns=columns, course=row.course, complete=complete, accept_departures=accepted, **people
+        )
+    result = {
+        "done": done,
+        "format": table.format,
+        "doubtful_texts": table.doubtful_texts,
+        "undecided": plan.undecided,
+        "large_departure": large_departure,
+        "new": plan.new,
+        "changed": plan.changed,
+        "leaving": [enrolment.student.number for enrolment in plan.leaving] if complete else [],
+        "unchanged": plan.unchanged,
+        "errors": plan.errors,
+    }
+    return dict(RosterPlanSerializer(result).data)
+
+
 def _columns_by_name(columns: dict[str, str], headers: list[str]) -> dict[str, int]:
     if missing := [name for name in columns.values() if name not in headers]:
         raise serializers.ValidationError(
@@ -152,46 +186,21 @@ def _columns_by_name(columns: dict[str, str], headers: list[str]) -> dict[str, i
 
 
 class CourseRosterActions(Endpoint[Course]):
-    @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses=RosterPlanSerializer)
+    @extend_schema(request={"multipart/form-data": RosterFileSerializer}, responses={202: FileImportSerializer})
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar], parser_classes=[MultiPartParser])
     def roster(self, request: Request, pk: str) -> Response:
-        """Import the roster of a class, or nothing if any row has errors or anything is to be confirmed. Importing a
-        file twice changes nothing.
+        """Upload the roster of a class. A worker reads it while the state of the import is `queued`; then
+        `imports/{id}/roster/` imports it.
         """
         course = self.get_object()
         serializer = RosterFileSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         data = serializer.validated_data
-        chosen = {name: data[name] for name in ("encoding", "separator", "sheet", "header_row") if name in data}
-        table = read_table(data["file"].read(), TableFormat(**chosen))
-        columns = guess_columns(table.headers) | _columns_by_name(data["columns"], table.headers)
-        decisions = {"start": data.get("start"), "same_people": data["same_people"]}
-        plan = plan_roster(table, columns, course, **decisions)
-        large_departure = bool(data["complete"] and plan.large_departures)
-        to_confirm = table.doubtful_texts or plan.undecided or (large_departure and not data["accept_departures"])
-        done = not (plan.errors or to_confirm or data["dry_run"])
-        if done:
-            plan = import_roster(
-                table=table,
-                columns=columns,
-                course=course,
-                complete=data["complete"],
-                accept_departures=data["accept_departures"],
-                **decisions,
-            )
-        result = {
-            "done": done,
-            "format": table.format,
-            "doubtful_texts": table.doubtful_texts,
-            "undecided": plan.undecided,
-            "large_departure": large_departure,
-            "new": plan.new,
-            "changed": plan.changed,
-            "leaving": [enrolment.student.number for enrolment in plan.leaving] if data["complete"] else [],
-            "unchanged": plan.unchanged,
-            "errors": plan.errors,
-        }
-        return Response(RosterPlanSerializer(result).data)
+        file = data.pop("file")
+        row = create_roster_import(
+            file=file, name=file.name, course=course, user=request_user(request), table_format=TableFormat(**data)
+        )
+        return accepted_import(request, row)
 
     @extend_schema(
         operation_id="courses_roster_export",

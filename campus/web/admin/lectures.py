@@ -1,20 +1,17 @@
 """Lectures with their recordings, and the import of calendars."""
 
-import json
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core import signing
 from django.core.exceptions import PermissionDenied
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.dateparse import parse_datetime
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -27,8 +24,8 @@ from unfold.widgets import (
 )
 
 from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
-from campus.academics.calendar_reader import CalendarEntry, read_calendar
-from campus.academics.models import Course, Lecture
+from campus.academics.file_imports import create_calendar_import, delete_file_import, entries_of, file_imports_for
+from campus.academics.models import Course, FileImport, Lecture
 from campus.academics.selectors import lectures_for
 from campus.academics.services import change_lecture
 from campus.common.errors import UserError
@@ -43,11 +40,11 @@ from campus.web.admin.base import (
     render_badge,
     signed_in_user,
 )
+from campus.web.admin.file_reading import wait_for_reading
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendar_response import calendar_response
 
 IMPORT_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture")
-SALT = "calendar import"
 MAX_ROWS_SHOWN = 500
 VARIANTS = {
     EntryChange.NEW: "success",
@@ -170,63 +167,63 @@ class LectureAdmin(RegistrarAdmin):
         view = self.admin_site.admin_view
         return [
             path("import-calendar/", view(self.calendar_view), name="academics_lecture_calendar_import"),
+            path("import-calendar/<uuid:pk>/", view(self.calendar_preview), name="academics_lecture_calendar_preview"),
             *super().get_urls(),
         ]
 
     def calendar_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Upload, preview, then import. Between preview and import the entries are kept in the page, signed."""
+        """Upload a calendar."""
         if not request.user.has_perms(IMPORT_PERMISSIONS):
             raise PermissionDenied
-        if "payload" in request.POST:
-            return self._import_calendar(request)
         form = CalendarForm(request.POST or None, request.FILES or None)
-        context: dict[str, Any] = {"title": _("Import a calendar"), "form": form}
         if form.is_valid():
-            course = form.cleaned_data["course"]
+            file, course, until = (form.cleaned_data[name] for name in ("file", "course", "until"))
             try:
-                entries = read_calendar(form.cleaned_data["file"].read(), until=form.cleaned_data["until"])
+                row = create_calendar_import(
+                    file=file, name=file.name, course=course, user=signed_in_user(request), until=until
+                )
             except UserError as error:
                 form.add_error("file", str(error))
             else:
-                rows = plan_import(entries, list(Course.objects.all()), course)
-                payload = {"entries": entries, "course": course and course.pk, "user": signed_in_user(request).pk}
-                context |= {
-                    "payload": signing.dumps(payload, salt=SALT, serializer=_MomentJSONSerializer, compress=True),
-                    **_preview_context(rows),
-                }
-        return TemplateResponse(
-            request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
-        )
+                return redirect("admin:academics_lecture_calendar_preview", row.pk)
+        return self._render_calendar(request, form=form)
 
-    def _import_calendar(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            payload = signing.loads(
-                request.POST["payload"], salt=SALT, serializer=_MomentJSONSerializer, max_age=24 * 3600
-            )
-        except signing.BadSignature:
-            payload = {}
-        if payload.get("user") != signed_in_user(request).pk:
-            messages.error(request, _("This preview has expired. Choose the file again."))
+    def calendar_preview(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """Shows what the import would change. A POST imports."""
+        if not request.user.has_perms(IMPORT_PERMISSIONS):
+            raise PermissionDenied
+        row = file_imports_for(request.user).filter(pk=pk, kind=FileImport.Kind.CALENDAR).first()
+        if row is None:
+            messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
             return redirect("admin:academics_lecture_calendar_import")
-        entries = [
-            CalendarEntry(
-                uid, summary, codes, room, parse_datetime(start or ""), parse_datetime(end or ""), cancelled, problem
-            )
-            for uid, summary, codes, room, start, end, cancelled, problem in payload["entries"]
-        ]
-        course = Course.objects.filter(pk=payload["course"]).first() if payload["course"] else None
+        if waiting := wait_for_reading(request, row, _("Import a calendar")):
+            return waiting
+        form = CalendarForm(initial={"course": row.course, "until": row.options["until"]})
+        if row.error:
+            return self._render_calendar(request, form=form, problem=row.error)
         try:
-            rows = plan_import(entries, list(Course.objects.all()), course)
-            done = save_import(rows, complete=request.POST.get("complete") == "on")
+            rows = plan_import(entries_of(row), list(Course.objects.all()), row.course)
+            if request.method == "POST":
+                done = save_import(rows, complete=request.POST.get("complete") == "on")
         except UserError as error:
-            messages.error(request, str(error))
-            return redirect("admin:academics_lecture_calendar_import")
+            return self._render_calendar(request, form=form, problem=error)
+        if request.method != "POST":
+            return self._render_calendar(request, **_preview_context(rows))
+        delete_file_import(row=row)
         sentence = _(
             "Calendar imported: %(new)s new, %(changed)s changed, %(gone)s cancelled, "
             "%(kept)s kept, %(refused)s skipped."
         )
         messages.success(request, sentence % {str(kind.value): done[kind] for kind in EntryChange})
         return redirect("admin:academics_lecture_changelist")
+
+    def _render_calendar(self, request: HttpRequest, **context: object) -> TemplateResponse:
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": _("Import a calendar"),
+            "address": reverse("admin:academics_lecture_calendar_import"),
+        }
+        return TemplateResponse(request, "admin/rollcall/timetable.html", context)
 
 
 def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
@@ -238,13 +235,6 @@ def _set_cancelled(lecture: Lecture, cancelled: bool) -> Lecture:
         room=lecture.room,
         cancelled=cancelled,
     )
-
-
-class _MomentJSONSerializer(signing.JSONSerializer):
-    """JSON with dates and times."""
-
-    def dumps(self, obj: Any) -> bytes:
-        return json.dumps(obj, separators=(",", ":"), cls=DjangoJSONEncoder).encode()
 
 
 def _preview_context(rows: list[PlannedEntry]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from campus.academics.file_contents import MAX_HEADER_ROW, Table
 from campus.academics.roster_checks import choose_number
 from campus.academics.roster_columns import FIELDS, guess_columns
-from campus.academics.roster_files import MAX_BYTES, MAX_HEADER_ROW, Table
 from campus.academics.roster_plan import DoubtfulRow, RosterPlan
 from campus.common.encodings import ENCODINGS
 from campus.web.admin.base import CourseForm
@@ -45,17 +45,9 @@ class RosterForm(CourseForm):
         help_text=gettext_lazy("One column is the student number. You see a preview first."),
     )
 
-    def clean_file(self) -> Any:
-        file = self.cleaned_data["file"]
-        if file.size > MAX_BYTES:
-            raise forms.ValidationError(
-                _("The file is larger than %(size)d MB. Split it.") % {"size": MAX_BYTES // 1024**2}
-            )
-        return file
-
 
 class FormatForm(forms.Form):
-    """How the file is read. It is part of the URL, so that what is imported is what was previewed."""
+    """How the file is read."""
 
     encoding = forms.ChoiceField(
         label=gettext_lazy("Encoding"), choices=list(ENCODINGS.items()), widget=UnfoldAdminSelectWidget()

@@ -1,37 +1,40 @@
 """Roster import (choose a file, map its columns, preview, import) and roster export."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from campus.academics.file_contents import TableFormat
+from campus.academics.file_imports import (
+    create_roster_import,
+    delete_file_import,
+    file_imports_for,
+    read_again,
+    table_of,
+)
+from campus.academics.models import FileImport
 from campus.academics.roster_columns import COLUMNS, FIELDS, guess_columns
 from campus.academics.roster_export import roster_rows, write_csv, write_workbook
-from campus.academics.roster_files import TableFormat, read_table
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.selectors import students_for
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
-from campus.web.admin.base import render_badge
+from campus.web.admin.base import render_badge, signed_in_user
 from campus.web.admin.enrolments import offer_to_look_again
+from campus.web.admin.file_reading import wait_for_reading
 from campus.web.admin.roster_forms import ColumnsForm, ExportForm, FormatForm, ImportForm, RosterForm
 
 MAX_ROWS_PER_TABLE = 100
-UPLOAD_RETENTION = timedelta(days=1)  # files that nobody imports are then deleted
-UPLOAD_FOLDER = "rosters"
 
 
 def may_import(request: HttpRequest) -> bool:
@@ -54,22 +57,23 @@ def choose_file(request: HttpRequest) -> HttpResponseBase:
         request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
     )
     if form.is_valid():
-        content = form.cleaned_data["file"].read()
+        file, course = form.cleaned_data["file"], form.cleaned_data["course"]
         try:
-            read_table(content)
+            row = create_roster_import(file=file, name=file.name, course=course, user=signed_in_user(request))
         except UserError as error:
             form.add_error("file", str(error))
         else:
-            course = form.cleaned_data["course"]
-            pk = _store(request, content)
-            return redirect(
-                reverse("admin:academics_student_preview", args=[pk])
-                + (f"?default_class={course.pk}" if course else "")
-            )
+            return redirect("admin:academics_student_preview", row.pk)
+    return _render_choice(request, form)
+
+
+def _render_choice(request: HttpRequest, form: RosterForm, problem: str = "") -> TemplateResponse:
     context = {
         **admin.site.each_context(request),
         "title": _("Import a roster"),
+        "address": reverse("admin:academics_student_import"),
         "form": form,
+        "problem": problem,
         "verb": _("Preview"),
         "names": COLUMNS,
     }
@@ -77,32 +81,34 @@ def choose_file(request: HttpRequest) -> HttpResponseBase:
 
 
 def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Shows what the import would change; a POST imports, in the format and with the columns given in the URL."""
+    """Shows what the import would change, with the columns given in the URL. A POST imports, or has the file read in
+    another format.
+    """
     if not may_import(request):
         raise PermissionDenied
-    try:
-        content = _load(request, pk)
-    except FileNotFoundError:
+    row = file_imports_for(request.user).filter(pk=pk, kind=FileImport.Kind.ROSTER).first()
+    if row is None:
         messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
         return redirect("admin:academics_student_import")
-    table, problem = read_table(content), ""
-    format_form = FormatForm(request.GET if "format" in request.GET else None, table=table)
+    if waiting := wait_for_reading(request, row, _("Import a roster")):
+        return waiting
+    if row.content is None:
+        return _render_choice(request, RosterForm(request=request, initial={"course": row.course}), str(row.error))
+    table, course, problem = table_of(row), row.course, str(row.error)
+    format_form = FormatForm(request.POST if "format" in request.POST else None, table=table)
     if format_form.is_valid():
-        try:
-            table = read_table(content, TableFormat(**format_form.cleaned_data))
-        except UserError as error:
-            problem = str(error)
+        read_again(row=row, table_format=TableFormat(**format_form.cleaned_data))
+        return redirect("admin:academics_student_preview", pk)
     chosen = {field: request.GET[field] for field in FIELDS if field in request.GET}
     form = ColumnsForm(
         chosen or {field: str(index) for field, index in guess_columns(table.headers).items()}, table=table
     )
-    course_id = request.GET.get("default_class", "")
-    course = courses_for(request.user).filter(pk=course_id).first() if course_id.isdecimal() else None
     plan, decisions = None, None
     if form.is_valid() and not problem:
         try:
             plan = plan_roster(table, form.columns(), course)
-            decisions = ImportForm(request.POST if request.method == "POST" else None, plan=plan)
+            is_import = request.method == "POST" and not format_form.is_bound
+            decisions = ImportForm(request.POST if is_import else None, plan=plan)
             if decisions.is_valid():
                 start, same_people = decisions.cleaned_data.get("start"), decisions.same_people()
                 complete = decisions.cleaned_data["complete"]
@@ -116,7 +122,7 @@ def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
                     complete=complete,
                     accept_departures=decisions.cleaned_data["accept_departures"],
                 )
-                default_storage.delete(_stored_name(request, pk))
+                delete_file_import(row=row)
                 messages.success(request, _success_message(done, complete))
                 changed = [*done.enrolments_new, *done.enrolments_changed]
                 offer_to_look_again(request, {enrolment.course_id for enrolment in changed})
@@ -157,27 +163,6 @@ def export_roster(request: HttpRequest) -> HttpResponseBase:
         return response
     context = {**admin.site.each_context(request), "title": _("Export the roster"), "form": form, "verb": _("Download")}
     return TemplateResponse(request, "admin/rollcall/roster_form.html", context)
-
-
-def _stored_name(request: HttpRequest, pk: UUID) -> str:
-    """The stored file belongs to the user who uploaded it, and nobody else can open it."""
-    return f"{UPLOAD_FOLDER}/{request.user.pk}-{pk}"
-
-
-def _store(request: HttpRequest, content: bytes) -> UUID:
-    if default_storage.exists(UPLOAD_FOLDER):
-        for name in default_storage.listdir(UPLOAD_FOLDER)[1]:
-            if timezone.now() - default_storage.get_modified_time(f"{UPLOAD_FOLDER}/{name}") > UPLOAD_RETENTION:
-                default_storage.delete(f"{UPLOAD_FOLDER}/{name}")
-    pk = uuid4()
-    default_storage.save(_stored_name(request, pk), ContentFile(content))
-    return pk
-
-
-def _load(request: HttpRequest, pk: UUID) -> bytes:
-    with default_storage.open(_stored_name(request, pk)) as file:
-        content: bytes = file.read()
-    return content
 
 
 def _success_message(plan: RosterPlan, complete: bool) -> str:

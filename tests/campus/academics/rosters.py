@@ -13,19 +13,30 @@ from campus.academics.models import Course
 from campus.academics.roster_columns import guess_columns
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, plan_roster
+from tests.campus.file_imports import read_uploads
 
 HEADER = "number,name,email,guardian_phone,class,from,to\n"
 IMPORT = "/admin/academics/student/import/"
 
 
-def upload(client: Client, content: bytes, **fields: Any) -> Any:
-    return client.post(IMPORT, {"file": SimpleUploadedFile("roster", content), **fields})
+def upload(client: Client, content: bytes, **fields: Any) -> str:
+    """Returns the address of the preview; the file is read."""
+    address: str = client.post(IMPORT, {"file": SimpleUploadedFile("roster", content), **fields}).url
+    read_uploads()
+    return address
 
 
 def preview(client: Client, content: bytes, **fields: Any) -> tuple[str, RosterPlan]:
     """Returns the preview's address and what it says."""
-    address = upload(client, content, **fields).url
+    address = upload(client, content, **fields)
     return address, client.get(address).context["plan"]
+
+
+def read_otherwise(client: Client, address: str, **chosen: object) -> Any:
+    """The preview of the file in another format."""
+    assert client.post(address, {"format": "", **chosen}).url == address
+    read_uploads()
+    return client.get(address)
 
 
 def confirm(client: Client, address: str, **fields: str) -> None:

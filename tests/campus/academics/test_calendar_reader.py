@@ -4,11 +4,13 @@ import re
 import time as clock
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from campus.academics import calendar_reader
-from campus.academics.calendar_reader import MAX_BYTES, CalendarEntry, read_calendar
+from campus.academics.calendar_reader import read_calendar
+from campus.academics.file_contents import MAX_CALENDAR_BYTES, CalendarEntry
 from campus.common.errors import UserError
 from tests.campus.academics.calendars import HEAD, WEEKLY, ics, single
 
@@ -102,7 +104,7 @@ def test_a_change_that_cant_be_read_does_not_bring_its_day_back():
 def test_what_repeats_without_an_end_does_so_to_the_end_of_the_term():
     forever = [*single("a", "20990323T090000Z"), "RRULE:FREQ=WEEKLY"]
     (refused,) = read_calendar(ics(forever))
-    assert "last of the term" in refused.problem
+    assert "last of the term" in str(refused.problem)
     assert len(read_calendar(ics(forever), until=date(2099, 4, 13))) == 4
 
 
@@ -111,7 +113,7 @@ def test_a_far_end_takes_no_time(rule: str):
     event = [*single("a", "20000323T090000Z"), f"RRULE:{rule}"]
     began = clock.monotonic()
     (refused,) = read_calendar(ics(event), until=date.max)
-    assert "more than 400" in refused.problem
+    assert "more than 400" in str(refused.problem)
     assert clock.monotonic() - began < 5
 
 
@@ -154,8 +156,7 @@ def test_days_fall_out_move_and_come_besides():
     }
 
 
-def test_zones_are_the_institutions_or_known_by_many_names(settings):
-    settings.TIME_ZONE = "Europe/Berlin"
+def test_zones_are_the_institutions_or_known_by_many_names():
     floating = single("a", "20990623T091500")
     windows = ["UID:b", "DTSTART;TZID=W. Europe Standard Time:20990623T091500", "DURATION:PT1H"]
     outlook = [
@@ -164,9 +165,9 @@ def test_zones_are_the_institutions_or_known_by_many_names(settings):
         "DURATION:PT1H",
     ]
     vendor = ["UID:d", "DTSTART;TZID=/freeassociation.sourceforge.net/Europe/Berlin:20990623T091500", "DURATION:PT1H"]
-    assert [one.starts_at for one in read_calendar(ics(floating, windows, outlook, vendor))] == [
-        datetime(2099, 6, 23, 7, 15, tzinfo=UTC)
-    ] * 4
+    assert [
+        one.starts_at for one in read_calendar(ics(floating, windows, outlook, vendor), zone=ZoneInfo("Europe/Berlin"))
+    ] == [datetime(2099, 6, 23, 7, 15, tzinfo=UTC)] * 4
 
 
 @pytest.mark.parametrize(
@@ -212,10 +213,10 @@ def test_a_described_zone_is_ours_if_its_offsets_are(settings):
     )
     event = ["UID:o", "DTSTART;TZID=Customized Time Zone:20990623T091500", "DURATION:PT90M"]
     calendar = ics(event).replace(b"BEGIN:VEVENT", zone.encode(), 1)
-    settings.TIME_ZONE = "Europe/Berlin"
-    assert starts_of(read_calendar(calendar)) == [datetime(2099, 6, 23, 7, 15, tzinfo=UTC)]
-    settings.TIME_ZONE = "Asia/Tokyo"
-    assert "not known" in read_calendar(calendar)[0].problem
+    assert starts_of(read_calendar(calendar, zone=ZoneInfo("Europe/Berlin"))) == [
+        datetime(2099, 6, 23, 7, 15, tzinfo=UTC)
+    ]
+    assert "not known" in str(read_calendar(calendar, zone=ZoneInfo("Asia/Tokyo"))[0].problem)
 
 
 @pytest.mark.parametrize(
@@ -250,22 +251,22 @@ def test_a_described_zone_is_ours_if_its_offsets_are(settings):
 def test_an_event_that_is_no_lecture_says_why(event: list[str], why: str):
     began = clock.monotonic()
     wrong, right = read_calendar(ics(event, single("b", "20990401T080000Z")))
-    assert re.search(why, wrong.problem), wrong.problem
+    assert re.search(why, str(wrong.problem)), wrong.problem
     assert right.uid == "b"
     assert clock.monotonic() - began < 5  # a hostile rule must not keep us busy
 
 
 def test_categories_that_are_no_text_are_left_out():
     (entry,) = read_calendar(ics([*single("a", "20990323T090000Z"), "CATEGORIES;VALUE=PERIOD:1", "CATEGORIES:MA101"]))
-    assert (entry.problem, entry.codes) == ("", ["MA101"])
+    assert (str(entry.problem), entry.codes) == ("", ["MA101"])
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"number;name\n1;Ann", b"\x00\x01\x02", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1", b"x" * (MAX_BYTES + 1)],
+    [b"", b"number;name\n1;Ann", b"\x00\x01\x02", b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1"],
 )
 def test_what_is_no_calendar_is_refused_with_a_sentence(data: bytes):
-    with pytest.raises(UserError, match=r"no calendar|larger than"):
+    with pytest.raises(UserError, match="no calendar"):
         read_calendar(data)
 
 
@@ -279,7 +280,7 @@ def test_a_files_own_time_zone_rules_are_not_followed():
         bomb.replace("BEGIN:VTIMEZONE", "begin;x=1:vtimezone"),
     ):
         (meeting,) = read_calendar((HEAD + written + event + "END:VCALENDAR\r\n").encode())
-        assert "Bomb" in meeting.problem
+        assert "Bomb" in str(meeting.problem)
     with pytest.raises(UserError):
         read_calendar((HEAD + bomb.replace("END:VTIMEZONE\r\n", "") + event + "END:VCALENDAR\r\n").encode())
 
@@ -288,7 +289,7 @@ def test_a_files_own_time_zone_rules_are_not_followed():
     "repeated", ["BEGIN:VTIMEZONE\r\n", "BEGIN:VTIMEZONE\r\nEND:VTIMEZONE\r\n", "TZID:" + " " * 10_000 + "x\r\n"]
 )
 def test_no_calendar_takes_long_to_be_taken_apart(repeated: str):
-    many = repeated * (MAX_BYTES // 2 // len(repeated))
+    many = repeated * (MAX_CALENDAR_BYTES // 2 // len(repeated))
     zone = f"BEGIN:VTIMEZONE\r\n{many}END:VTIMEZONE\r\n"
     began = clock.monotonic()
     for data in (many.encode(), (HEAD + zone + "END:VCALENDAR\r\n").encode()):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
@@ -20,7 +21,17 @@ from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import plan_roster
 from campus.common.errors import UserError
 from tests.campus import factories
-from tests.campus.academics.rosters import HEADER, IMPORT, confirm, do_import, plan_of, preview, upload, workbook
+from tests.campus.academics.rosters import (
+    HEADER,
+    IMPORT,
+    confirm,
+    do_import,
+    plan_of,
+    preview,
+    read_otherwise,
+    upload,
+    workbook,
+)
 from tests.campus.web.admin_tools import client_of
 
 pytestmark = pytest.mark.django_db
@@ -97,12 +108,12 @@ def test_columns_are_recognised_or_chosen(registrar: Client, course: Course) -> 
     content = "Matrikelnummer;Vorname;Nachname;E-Mail;X\n7;Zoë;Åberg;z@x.org;CS101\n".encode()
     address, plan = preview(registrar, content, course=course.pk)
     assert (plan.new[0].student.name, plan.new[0].course) == ("Zoë Åberg", course)
-    chosen = registrar.get(f"{address}&number=0&name=2&class=4&email=").context["plan"]
+    chosen = registrar.get(f"{address}?number=0&name=2&class=4&email=").context["plan"]
     assert (chosen.new[0].student.name, chosen.new[0].student.email, chosen.new[0].course) == ("Åberg", "", course)
-    nothing = registrar.get(f"{address}&number=&name=2")
+    nothing = registrar.get(f"{address}?number=&name=2")
     assert "No column is the student number" in nothing.content.decode()
-    assert registrar.get(f"{address}&number=99").context["plan"] is None
-    confirm(registrar, f"{address}&number=0&name=2")
+    assert registrar.get(f"{address}?number=99").context["plan"] is None
+    confirm(registrar, f"{address}?number=0&name=2")
     assert Student.objects.get().name == "Åberg"
 
 
@@ -160,8 +171,7 @@ def test_a_workbook_is_read_as_people_see_it(course: Course) -> None:
     ],
 )
 def test_a_file_that_is_no_roster_is_refused_with_a_sentence(registrar: Client, content: bytes, sentence: str) -> None:
-    assert sentence in upload(registrar, content).content.decode()
-    assert not default_storage.exists("rosters") or not default_storage.listdir("rosters")[1]
+    assert sentence in registrar.get(upload(registrar, content)).content.decode()
 
 
 def test_limits(registrar: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,8 +181,12 @@ def test_limits(registrar: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campus.academics.roster_workbooks.MAX_UNPACKED_BYTES", 10)
     with pytest.raises(UserError, match="too large"):
         roster.read_table(workbook(["number"]))
-    monkeypatch.setattr("campus.web.admin.roster_forms.MAX_BYTES", 5)
-    assert "larger than" in upload(registrar, b"number\n1\n").content.decode()
+    monkeypatch.setattr(roster, "MAX_CHARACTERS", 1_000)
+    with pytest.raises(UserError, match="Keep only the columns"):
+        roster.read_table(b"number,name\n1," + b"x" * 1_000 + b"\n")
+    monkeypatch.setattr("campus.academics.file_imports.MAX_ROSTER_BYTES", 5)
+    page = registrar.post(IMPORT, {"file": SimpleUploadedFile("roster", b"number\n1\n")})
+    assert "larger than" in page.content.decode()
 
 
 def test_what_leaves_comes_back_the_same_and_is_no_formula(registrar: Client, course: Course) -> None:
@@ -194,13 +208,16 @@ def test_what_leaves_comes_back_the_same_and_is_no_formula(registrar: Client, co
     assert len(only.splitlines()) == 2
 
 
-def test_a_preview_is_its_owners_and_imported_once(registrar: Client, course: Course) -> None:
+def test_a_preview_is_its_owners_and_imported_once(
+    registrar: Client, course: Course, django_capture_on_commit_callbacks: Any
+) -> None:
     address, _ = preview(registrar, b"number,name\n1,Ann\n")
     stranger = client_of("second", registrar=True)
     assert stranger.get(address)["Location"] == IMPORT
     assert stranger.post(address)["Location"] == IMPORT
-    confirm(registrar, address)
-    assert not default_storage.listdir("rosters")[1]
+    with django_capture_on_commit_callbacks(execute=True):
+        confirm(registrar, address)
+    assert not default_storage.listdir("imports")[1]
     assert registrar.post(address)["Location"] == IMPORT
 
 
@@ -262,14 +279,17 @@ def test_the_format_of_the_file_is_shown_and_can_be_changed(registrar: Client, c
     address, plan = preview(registrar, content)
     assert plan.new[0].student.name == "Łukasz Wójcik"
     assert "Check that these are right: Łukasz Wójcik" in registrar.get(address).content.decode()
-    other = f"{address}?format=&encoding=cp1252&separator=;&header_row=1"
-    assert registrar.get(other).context["plan"].new[0].student.name == "£ukasz Wójcik"
-    assert "Check that these" not in registrar.get(other).content.decode()
-    no_header = f"{address}?format=&encoding=cp1250&separator=;&header_row=0&number=0&name=1"
-    assert [row.number for row in registrar.get(no_header).context["plan"].errors] == []
-    assert [row.student.number for row in registrar.get(no_header).context["plan"].new] == ["number", "1"]
-    assert registrar.get(f"{address}?format=&encoding=rot13&separator=;&header_row=1").status_code == 200
-    confirm(registrar, other)
+    chosen = {"encoding": "cp1250", "separator": ";", "header_row": 0}
+    read_otherwise(registrar, address, **chosen)
+    no_header = registrar.get(f"{address}?number=0&name=1").context["plan"]
+    assert ([row.number for row in no_header.errors], len(no_header.new)) == ([], 2)
+    assert registrar.post(address, {"format": "", **chosen, "encoding": "rot13"}).context["format_form"].errors
+    failed = read_otherwise(registrar, address, **chosen | {"header_row": 30})
+    assert (failed.context["problem"][:17], failed.context["plan"]) == ("There are no rows", None)
+    other = read_otherwise(registrar, address, **chosen | {"encoding": "cp1252", "header_row": 1})
+    assert other.context["plan"].new[0].student.name == "£ukasz Wójcik"
+    assert "Check that these" not in other.content.decode()
+    confirm(registrar, address)
     assert Student.objects.get().name == "£ukasz Wójcik", "what was previewed is imported"
 
 
@@ -282,7 +302,8 @@ def test_another_sheet_can_be_chosen(registrar: Client, course: Course) -> None:
     book.save(content)
     address, plan = preview(registrar, content.getvalue())
     assert plan.new[0].student.number == "A"
-    assert registrar.get(f"{address}?format=&sheet=B&header_row=1").context["plan"].new[0].student.number == "B"
+    page = read_otherwise(registrar, address, sheet="B", header_row=1)
+    assert page.context["plan"].new[0].student.number == "B"
 
 
 def test_a_late_roster_says_what_to_count_again(registrar: Client) -> None:

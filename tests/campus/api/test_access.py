@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from rest_framework.test import APIClient
 
 from campus.academics.calendar_links import renew_calendar_link
-from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
+from campus.academics.models import CalendarLink, FileImport, Holiday, LectureSeries, Room
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
@@ -423,6 +423,17 @@ class TestPhotoImports(Matrix):
 
     def row(self, world: World) -> Any:
         return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", total=1)[0]
+
+
+class TestImports(Matrix):
+    path, private, office = "imports", "registrar", True
+    registrars = [
+        ("post", "roster/", {}, 409),  # a worker is still busy with it
+        ("post", "calendar/", {}, 404),  # it is none
+    ]
+
+    def row(self, world: World) -> Any:
+        return FileImport.objects.get_or_create(user=world.registrar, kind=FileImport.Kind.ROSTER)[0]
 
 
 class TestCalendarLinks(Matrix):

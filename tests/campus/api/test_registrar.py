@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from campus.academics.models import CalendarLink, Room
+from campus.academics.models import CalendarLink, Course, Room
 from campus.accounts.roles import Role
 from campus.accounts.selectors import language_of
 from campus.attendance.models import AttendanceStatus, RegisterPolicy
@@ -23,6 +23,7 @@ from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.academics.calendars import WEEKLY, ics, single
 from tests.campus.conftest import World, jpeg
+from tests.campus.file_imports import read_uploads, send_file
 
 
 def client_of(user: Any) -> APIClient:
@@ -168,12 +169,12 @@ def test_links_for_calendar_programs_are_everybodys_own(api: APIClient, world: W
 
 
 def test_a_timetable_is_looked_at_then_imported(office: APIClient, api: APIClient, world: World):
-    def send(who: APIClient, *events: list[str], **more: str) -> Any:
-        return who.post(
-            "/api/v1/lectures/import/", {"file": SimpleUploadedFile("t.ics", ics(*events)), **more}, format="multipart"
-        )
+    def send(*events: list[str], course: str = "", **decisions: bool) -> Any:
+        sent = send_file(office, "/api/v1/lectures/import/", ics(*events), **({"course": course} if course else {}))
+        assert (sent.status_code, sent["Location"].split("/")[-2]) == (202, sent.json()["id"])
+        return office.post(f"{sent['Location']}calendar/", decisions, format="json")
 
-    told = send(office, WEEKLY, ["UID:a", "SUMMARY:Odd"], dry_run="true").json()
+    told = send(WEEKLY, ["UID:a", "SUMMARY:Odd"], dry_run=True).json()
     assert (told["done"], [row["kind"] for row in told["rows"]]) == (False, ["new", "new", "new", "refused"])
     assert told["rows"][0] | {"lecture": None} == {
         "kind": "new",
@@ -187,36 +188,51 @@ def test_a_timetable_is_looked_at_then_imported(office: APIClient, api: APIClien
         "remark": "",
     }
     assert world.course.lectures.count() == 1
-    assert send(office, WEEKLY, single("x", "20990501T080000Z", "SUMMARY:Any"), course=str(world.course.pk)).json()[
-        "done"
-    ]
+    assert send(WEEKLY, single("x", "20990501T080000Z", "SUMMARY:Any"), course=str(world.course.pk)).json()["done"]
     assert world.course.lectures.count() == 5
-    assert send(office, WEEKLY, course=str(world.course.pk), complete="true").json()["rows"][0]["kind"] == "gone"
+    assert send(WEEKLY, course=str(world.course.pk), complete=True).json()["rows"][0]["kind"] == "gone"
     assert world.course.lectures.get(uid="x").cancelled
-    assert send(office, WEEKLY).json()["rows"] == []
-    assert send(api, WEEKLY).status_code == 403
+    assert send(WEEKLY).json()["rows"] == []
+    assert send_file(api, "/api/v1/lectures/import/", ics(WEEKLY)).status_code == 403
+
+
+def test_an_import_says_how_far_it_is(office: APIClient, world: World):
     file = SimpleUploadedFile("t.ics", b"number;name")
-    assert office.post("/api/v1/lectures/import/", {"file": file}, format="multipart").status_code == 400
+    url = office.post("/api/v1/lectures/import/", {"file": file}, format="multipart")["Location"]
+    assert office.get(url).json()["state"] == "queued"
+    early = office.post(f"{url}calendar/", {}, format="json")
+    assert (early.status_code, early["Retry-After"]) == (409, "1")
+    read_uploads()
+    told = office.get(url).json()
+    assert (told["state"], told["original_name"]) == ("failed", "t.ics")
+    assert "no calendar" in told["error"]
+    refused = office.post(f"{url}calendar/", {}, format="json")
+    assert (refused.status_code, refused.json()["detail"]) == (400, told["error"])
+    assert office.post(f"{url}roster/", {}, format="json").status_code == 404
+    assert client_of(factories.registrar()).get(url).status_code == 404
+
+
+def import_roster(client: APIClient, course: Course, content: bytes, **decisions: Any) -> Any:
+    """Upload a roster in the format that is among the decisions, and import it by the others."""
+    chosen = {name: decisions.pop(name) for name in ("encoding", "header_row") if name in decisions}
+    sent = send_file(client, f"/api/v1/courses/{course.pk}/roster/", content, **chosen)
+    if sent.status_code != 202:
+        return sent.json()
+    return client.post(f"{sent['Location']}roster/", decisions, format="json").json()
 
 
 def test_a_rosters_columns_are_named_where_they_do_not_say_what_they_are(office: APIClient, world: World):
-    url = f"/api/v1/courses/{world.course.pk}/roster/"
+    def send(columns: object) -> Any:
+        return import_roster(office, world.course, b"Kennung;Wer\nN-9;Grace Hopper\n", columns=columns, dry_run=True)
 
-    def send(columns: str) -> Any:
-        file = SimpleUploadedFile("r.csv", b"Kennung;Wer\nN-9;Grace Hopper\n")
-        return office.post(url, {"file": file, "columns": columns, "dry_run": "true"}, format="multipart")
-
-    assert [row["name"] for row in send('{"number": "Kennung", "name": "Wer"}').json()["new"]] == ["Grace Hopper"]
-    for wrong in ('{"number": "Nobody"}', '{"shoe": "Wer"}', "[]", '{"number": 1}', "{"):
-        assert send(wrong).json()["errors"][0]["pointer"] == "#/columns", wrong
+    assert [row["name"] for row in send({"number": "Kennung", "name": "Wer"})["new"]] == ["Grace Hopper"]
+    for wrong in ({"number": "Nobody"}, {"shoe": "Wer"}, [], {"number": 1}, "{"):
+        assert send(wrong)["errors"][0]["pointer"] == "#/columns", wrong
 
 
 def test_a_roster_in_an_old_encoding_is_confirmed_first(office: APIClient, world: World):
     def send(**fields: str) -> Any:
-        file = SimpleUploadedFile("r.csv", "number;name\r\nN-9;Łukasz Wójcik\r\n".encode("cp1250"))
-        return office.post(
-            f"/api/v1/courses/{world.course.pk}/roster/", {"file": file, **fields}, format="multipart"
-        ).json()
+        return import_roster(office, world.course, "number;name\r\nN-9;Łukasz Wójcik\r\n".encode("cp1250"), **fields)
 
     told = send()
     assert (told["done"], told["doubtful_texts"]) == (False, ["Łukasz Wójcik"])
@@ -228,18 +244,15 @@ def test_a_roster_in_an_old_encoding_is_confirmed_first(office: APIClient, world
 
 
 def test_a_roster_with_new_numbers_of_existing_people_asks_who_they_are(office: APIClient, world: World):
-    def send(**fields: str) -> Any:
-        file = SimpleUploadedFile("r.csv", f"number;name\nN-9;{world.student.name}\n".encode())
-        return office.post(
-            f"/api/v1/courses/{world.course.pk}/roster/", {"file": file, **fields}, format="multipart"
-        ).json()
+    def send(**fields: object) -> Any:
+        return import_roster(office, world.course, f"number;name\nN-9;{world.student.name}\n".encode(), **fields)
 
     told = send()
     (question,) = told["undecided"]
     assert (told["done"], question["number"], question["existing"][0]["id"]) == (False, "N-9", world.student.pk)
-    assert send(same_people="[1]")["errors"][0]["pointer"] == "#/same_people"
-    assert send(same_people='{"N-9": 0}')["errors"][0]["reasons"]
-    assert send(same_people=f'{{"N-9": {world.student.pk}}}')["done"]
+    assert send(same_people=[1])["errors"][0]["pointer"] == "#/same_people"
+    assert send(same_people={"N-9": 0})["errors"][0]["reasons"]
+    assert send(same_people={"N-9": world.student.pk})["done"]
     world.student.refresh_from_db()
     assert world.student.number == "N-9"
     assert send()["unchanged"] == 1

@@ -24,6 +24,7 @@ from campus.attendance.roll import mark_students
 from campus.biometrics.models import FacePhoto
 from tests.campus import factories
 from tests.campus.conftest import World, jpeg
+from tests.campus.file_imports import send_file
 
 NEW = {"starts_at": "2026-12-01T09:00:00Z", "ends_at": "2026-12-01T10:30:00Z", "title": "Trees"}
 
@@ -418,21 +419,23 @@ def test_the_statuses_are_the_institutions(api: APIClient):
 def test_the_roster_comes_as_a_file(office: APIClient, world: World):
     url = f"/api/v1/courses/{world.course.pk}/roster/"
 
-    def send(**more: str) -> Any:
+    def send(**decisions: bool) -> Any:
         table = f"number;name;email\n{world.student.number};{world.student.name};new@example.org\nN-9;Grace Hopper;\n"
-        return office.post(url, {"file": SimpleUploadedFile("roster.csv", table.encode()), **more}, format="multipart")
+        sent = send_file(office, url, table.encode())
+        return office.post(f"{sent['Location']}roster/", decisions, format="json").json()
 
-    told = send(dry_run="true").json()
+    told = send(dry_run=True)
     assert (told["done"], [row["number"] for row in told["new"]]) == (False, ["N-9"])
     assert told["changed"][0]["changes"][0][2] == "new@example.org"
     assert world.course.students.count() == 2
-    asked = send(complete="true").json()
+    asked = send(complete=True)
     assert (asked["done"], asked["large_departure"], len(asked["leaving"])) == (False, True, 1), "half of the class"
-    assert send(complete="true", accept_departures="true").json()["done"]
-    assert send(complete="true").json()["new"] == []
+    assert send(complete=True, accept_departures=True)["done"]
+    assert send(complete=True)["new"] == []
     assert "Grace Hopper" in office.get(f"{url}csv/").content.decode("utf-8-sig")
     assert office.get(f"{url}xlsx/").content[:2] == b"PK"
-    assert problem(office.post(url, {"file": SimpleUploadedFile("r.csv", b"a;b\n1;2\n")}, format="multipart"), 400)
+    no_number = send_file(office, url, b"a;b\n1;2\n")["Location"]
+    assert problem(office.post(f"{no_number}roster/", {}, format="json"), 400)
 
 
 def test_a_series_of_lectures_is_planned_then_made(office: APIClient, world: World):
