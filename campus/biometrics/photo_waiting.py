@@ -22,8 +22,9 @@ from campus.accounts.roles import AnyUser
 from campus.biometrics.models import FacePhoto, PhotoImport, WaitingPhoto
 from campus.biometrics.photo_finder import FolderMatch, StudentFinder
 from campus.biometrics.photo_import import FileEntry, ImportedFile, ImportResult, file_entries, import_all
+from campus.biometrics.photo_paths import student_folders
 from campus.biometrics.services import add_photo, check_is_photo
-from campus.biometrics.zip_names import decode_path, student_folders
+from campus.biometrics.zip_names import decode_path
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name

@@ -2,8 +2,8 @@
 
 import logging
 import time
+from contextlib import closing
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from campus.biometrics.photo_finder import StudentFinder
 from campus.biometrics.photo_import import EMPTY_IMPORT, FileEntry, import_entries, zip_entries
 from campus.biometrics.photo_waiting import put_photo_aside
 from campus.biometrics.services import add_photo
+from campus.biometrics.zip_contents import READERS, ListRequest, ZipListing
 from campus.biometrics.zip_names import NameEncoding, guess_name_encoding
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
@@ -34,14 +35,8 @@ MAX_ATTEMPT_SECONDS = 600.0  # well within the time limit of a task
 
 
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
-    """Store a zip of `<student number or name>/*.jpg` for a worker. Raises UserError if all of it is refused."""
-    entries = list(zip_entries(file))
-    if not entries:
-        raise UserError(EMPTY_IMPORT)
-    row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name), total=len(entries))
-    if uncertain := {entry.raw_name for entry in entries if entry.raw_name}:
-        finder = StudentFinder(course)
-        row.name_encoding = guess_name_encoding(uncertain, lambda folders: bool(finder.match(folders).candidates))
+    """Store a zip of `<student number or name>/*.jpg` for a worker. Raises UserError if the disk is full."""
+    row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name))
     try:
         row.file.save("photos.zip", file, save=False)
     except OSError as error:
@@ -51,27 +46,28 @@ def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, 
     with transaction.atomic():
         row.save(force_insert=True)
         jobs.IMPORT_PHOTOS.request(row.pk)
-    log.info("photo import %s: %d files from user %s", row.pk, row.total, user.pk)
+    log.info("photo import %s: %d bytes from user %s", row.pk, file.size, user.pk)
     return row
 
 
 def process_photo_import(*, row: PhotoImport) -> bool:
     """Import the next files of a zip, for ten minutes at most. False if there are more to import.
 
-    Raises UserError if the zip is gone, Cancelled if this attempt lost its lease.
+    Raises RecognitionError or UserError if all of the zip is refused or it is gone, Cancelled if this attempt lost its
+    lease.
     """
     deadline = time.monotonic() + MAX_ATTEMPT_SECONDS
     last_saved = time.monotonic()
-    try:
-        file = row.file.open("rb")
-    except FileNotFoundError:
-        raise UserError("The zip is no longer on the server. Upload it again.") from None
+    path = Path(row.file.path)
+    if not path.exists():
+        raise UserError("The zip is no longer on the server. Upload it again.")
+    if not row.total:
+        _list_files(row, path)
 
     def put_aside(entry: FileEntry, content: "File[Any]") -> None:
         put_photo_aside(row=row, entry=entry, file=content)
 
-    with file:
-        entries = islice(zip_entries(file, row.name_encoding or NameEncoding.UTF8), row.processed, None)
+    with closing(zip_entries(path, row.name_encoding or NameEncoding.UTF8, row.processed)) as entries:
         for found in import_entries(entries, course=row.course, add=add_photo, put_aside=put_aside):
             row.processed += 1
             row.added += found.is_added
@@ -87,8 +83,22 @@ def process_photo_import(*, row: PhotoImport) -> bool:
                 _save_progress(row)
                 last_saved = now
     if jobs.finish(row, PhotoImport.State.DONE, **_progress(row)):
-        Path(row.file.path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     return True
+
+
+def _list_files(row: PhotoImport, path: Path) -> None:
+    """Count the files, and find the coding of their names."""
+    listing = READERS.read_value(ListRequest(path=str(path)), ZipListing)
+    if not listing.total:
+        raise UserError(EMPTY_IMPORT)
+    row.total = listing.total
+    if listing.uncertain_names:
+        finder = StudentFinder(row.course)
+        row.name_encoding = guess_name_encoding(
+            listing.uncertain_names, lambda folders: bool(finder.match(folders).candidates)
+        )
+    _save_progress(row)
 
 
 def _save_progress(row: PhotoImport) -> None:
@@ -98,7 +108,7 @@ def _save_progress(row: PhotoImport) -> None:
 
 
 def _progress(row: PhotoImport) -> dict[str, Any]:
-    return {"processed": row.processed, "added": row.added, "skipped": row.skipped}
+    return {name: getattr(row, name) for name in ("total", "name_encoding", "processed", "added", "skipped")}
 
 
 def delete_expired_photo_imports() -> None:

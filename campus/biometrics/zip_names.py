@@ -13,6 +13,8 @@ from charset_normalizer import from_bytes
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from campus.biometrics.photo_paths import student_folders
+
 UNICODE_PATH_FIELD = 0x7075
 MAX_SAMPLED_NAMES = 300
 
@@ -59,11 +61,6 @@ def unicode_name(raw_name: bytes, extra: bytes) -> bytes | None:
 def decode_path(name: bytes, encoding: str) -> PurePosixPath:
     """The path that a name in a zip means. Characters that the coding does not have become �."""
     return PurePosixPath(name.decode(encoding, errors="replace").partition("\0")[0].replace("\\", "/"))
-
-
-def student_folders(path: PurePosixPath) -> tuple[str, ...]:
-    """The names that may say whose photo it is: the folders, or that of the file if it lies in none."""
-    return path.parts[:-1] or (path.stem,)
 
 
 def guess_name_encoding(names: Collection[bytes], is_known: Callable[[Sequence[str]], bool]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -71,7 +71,7 @@ class Sandbox:
         with self._child(request, 1) as child:
             return _value_of(_next_reply(child), kind)
 
-    def read_values(self, request: Request, kind: type[T]) -> Iterator[T]:
+    def read_values(self, request: Request, kind: Any) -> Iterator[Any]:
         """The results of a request, as they are found."""
         with self._child(request, 1) as child:
             while not isinstance(reply := _next_reply(child), End):

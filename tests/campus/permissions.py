@@ -25,7 +25,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
-from campus.academics.models import Holiday, LectureSeries
+from campus.academics.models import FileImport, Holiday, LectureSeries
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
 from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
@@ -157,6 +157,9 @@ def things(world: World) -> dict[str, object]:
         "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": photo_import.pk,
+        "import import-calendar imports": FileImport.objects.create(
+            user=world.registrar, kind=FileImport.Kind.ROSTER
+        ).pk,
         "waiting": waiting_photo.pk,
         "look-alikes": look_alike.pk,
         "lecture-faces": factories.lecture_face(world.lecture, world.student).pk,

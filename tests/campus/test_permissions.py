@@ -32,6 +32,9 @@ EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail"}
 OWN = {
     "admin:biometrics_facephoto_import",
     "admin:biometrics_facephoto_waiting",
+    "api-import-calendar",
+    "api-import-detail",
+    "api-import-roster",
     "api-photoimport-detail",
     "api-photoimport-discard",
     "api-photoimport-encoding",

@@ -1,7 +1,6 @@
 """Rosters and calendars that were uploaded: whether they are read, and their import."""
 
 from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -12,17 +11,18 @@ from campus.academics.calendar_import import EntryChange, plan_import, save_impo
 from campus.academics.file_imports import check_is_read, entries_of, file_imports_for
 from campus.academics.models import Course, FileImport
 from campus.api.base import Endpoint
-from campus.api.permissions import IsRegistrar
+from campus.api.permissions import IsRegistrarOrReadOnly
 from campus.api.serializers.imports import FileImportSerializer
 from campus.api.serializers.timetable import CalendarDecisionsSerializer, CalendarPlanSerializer
 from campus.api.views.rosters import RosterDecisionsSerializer, RosterPlanSerializer, import_table
+from campus.common.errors import UserError
 
 
 class FileImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[FileImport]):
     """Your own uploads of the last day. A worker reads them while their state is `queued`."""
 
     serializer_class = FileImportSerializer
-    permission_classes = [IsRegistrar]
+    permission_classes = [IsRegistrarOrReadOnly]
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
 
@@ -60,5 +60,5 @@ class FileImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
     def _get_import(self, kind: FileImport.Kind) -> FileImport:
         row = self.get_object()
         if row.kind != kind:
-            raise Http404
+            raise UserError("This was uploaded as a {kind}. Import it as one.", kind=row.get_kind_display())
         return row
