@@ -4,10 +4,14 @@ import os
 import sys
 import warnings
 
-# No web process decodes pictures or videos, whatever code it runs: workers do, in a process without rights. The
-# libraries that it shares with them go without pictures.
-for _decoder in ("PIL", "av", "cv2", "pillow_heif"):
-    sys.modules[_decoder] = None  # type: ignore[assignment]
+# No web process decodes pictures or videos, or reads tables, calendars or zips, whatever code it runs: workers do, in a
+# process without rights. The libraries that it shares with them go without pictures.
+for _reader in (
+    *("PIL", "av", "cv2", "pillow_heif"),
+    *("campus.academics.calendar_reader", "campus.academics.roster_files", "campus.academics.roster_workbooks"),
+    "campus.biometrics.zip_reader",
+):
+    sys.modules[_reader] = None  # type: ignore[assignment]
 warnings.filterwarnings("ignore", message="Pillow could not be imported")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
