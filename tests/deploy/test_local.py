@@ -71,6 +71,20 @@ class Rollcall:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
+def find_valkey(pids: list[int]) -> int:
+    return next(pid for pid in pids if "valkey" in Path(f"/proc/{pid}/comm").read_text())
+
+
+def find_sockets(pid: int, kind: str) -> list[str]:
+    """The rows of /proc/net about a process's sockets of a kind ("unix", "tcp", "tcp6")."""
+    inodes = {
+        match[1]
+        for file in Path(f"/proc/{pid}/fd").iterdir()
+        if (match := re.match(r"socket:\[(\d+)", str(file.readlink())))
+    }
+    return [row for row in Path(f"/proc/net/{kind}").read_text().splitlines() if inodes & set(row.split())]
+
+
 @pytest.fixture
 def port() -> int:
     with socket.socket() as free:
@@ -106,9 +120,14 @@ def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rol
     assert (rollcall.var / "rollcall.sqlite3").exists()
     assert [path for path in (rollcall.var, *rollcall.var.rglob("*")) if path.stat().st_mode & 0o077] == []
     pids_before = process_tree(rollcall.process.pid)
+    valkey = find_valkey(pids_before)
+    assert find_sockets(valkey, "tcp") + find_sockets(valkey, "tcp6") == []
+    broker = Path(next(row.split()[-1] for row in find_sockets(valkey, "unix") if row.endswith("/valkey")))
+    assert (broker.stat().st_mode & 0o777, broker.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     rollcall.process.send_signal(signal.SIGINT)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 0
     assert living(pids_before) == []
+    assert not broker.parent.exists()
 
     again = start().wait_until_ready()
     assert "password" not in again.output_text()
@@ -135,11 +154,10 @@ def test_a_second_start_in_the_same_folder_is_refused(start: Callable[[], Rollca
 def test_a_dead_child_stops_everything_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
     rollcall = start().wait_until_ready()
     pids_before = process_tree(rollcall.process.pid)
-    redis = next(pid for pid in pids_before if "redis" in Path(f"/proc/{pid}/comm").read_text())
-    os.kill(redis, signal.SIGKILL)
+    os.kill(find_valkey(pids_before), signal.SIGKILL)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 1
-    assert "The redis process stopped" in rollcall.output_text()
-    assert str(rollcall.var / "log" / "redis.log") in rollcall.output_text()
+    assert "The valkey process stopped" in rollcall.output_text()
+    assert str(rollcall.var / "log" / "valkey.log") in rollcall.output_text()
     assert living(pids_before) == []
 
 

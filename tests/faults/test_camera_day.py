@@ -35,7 +35,7 @@ from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
 from tests.campus import factories
 from tests.conftest import REPOSITORY
-from tests.faults.conftest import Redis
+from tests.faults.conftest import Valkey
 from tests.servers.openssh import OpenSsh
 from tests.servers.rtsp import RtspCamera
 from tests.servers.s3 import Moto
@@ -116,12 +116,10 @@ def films(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[F
 
 
 @pytest.fixture
-def processes(
-    redis_server: Redis, tmp_path: Path, settings: Any, transactional_db: None
-) -> Iterator[Callable[..., None]]:
+def processes(valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Callable[..., None]]:
     """Starts workers that share the tests' database; their logs are shown when the test fails."""
-    redis_server.client.flushall()
-    settings.BROKER_URL = redis_server.url
+    valkey.client.flushall()
+    settings.BROKER_URL = valkey.url
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.REPORTS_DIR = tmp_path / "reports"
     jobs.producer.cache_clear()
@@ -134,7 +132,7 @@ def processes(
         "DJANGO_SETTINGS_MODULE": "campus.settings.test",
         "ROLLCALL_TEST_POSTGRES_URL": "",
         "ROLLCALL_DATABASE_URL": url,
-        "ROLLCALL_REDIS_URL": redis_server.url,
+        "ROLLCALL_REDIS_URL": valkey.url,
         "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
         "ROLLCALL_REPORTS_DIR": str(tmp_path / "reports"),
         "ROLLCALL_SWEEP_SECONDS": "2",
@@ -273,7 +271,7 @@ def wait_for(condition: Callable[[], Any], what: str) -> None:
 
 def test_every_lecture_with_footage_gets_its_report_without_people(
     processes: Callable[..., None],
-    redis_server: Redis,
+    valkey: Valkey,
     file_servers: Callable[..., Any],
     rtsp_camera: Callable[..., RtspCamera],
     films: list[Film],
@@ -344,8 +342,8 @@ def test_every_lecture_with_footage_gets_its_report_without_people(
     )
 
     wait_for(lambda: FootageFile.objects.filter(state=FootageFile.State.STORED).count() >= 4, "some files are fetched")
-    redis_server.stop()
-    redis_server.start()
+    valkey.stop()
+    valkey.start()
     wait_for(lambda: state(both) == state(double) == "counted", "complete footage is counted")
     wait_for(lambda: attendees(late) == films[1].present, "the provisional result of what is there")
     assert state(late) == "collecting"

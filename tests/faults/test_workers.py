@@ -1,4 +1,4 @@
-"""Recordings while workers, messages and Redis fail: nothing may be lost or done twice."""
+"""Recordings while workers, messages and Valkey fail: nothing may be lost or done twice."""
 
 import json
 import signal
@@ -73,7 +73,7 @@ def test_repeated_messages_change_nothing(campus: Campus) -> None:
     jobs.INGEST.publish([recording.pk, recording.pk])
     recording = campus.wait_until_ended(recording)
     wait_until(
-        lambda: campus.redis.client.llen("vision") + campus.redis.client.hlen("unacked") == 0,
+        lambda: campus.valkey.client.llen("vision") + campus.valkey.client.hlen("unacked") == 0,
         "all messages are delivered",
     )
     assert statuses(lecture) == EXPECTED
@@ -85,26 +85,26 @@ def test_repeated_messages_change_nothing(campus: Campus) -> None:
 def test_lost_messages_are_sent_again(campus: Campus) -> None:
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
-    campus.redis.client.flushall()  # the ingest and all checks of photos
+    campus.valkey.client.flushall()  # the ingest and all checks of photos
     campus.worker(concurrency=1)
     wait_until(lambda: processes_at_gate(gate), "a segment is at work")
-    campus.redis.client.flushall()  # the other segments
+    campus.valkey.client.flushall()  # the other segments
     (gate / "open").touch()
     assert campus.wait_until_ended(recording).state == "done"
     assert statuses(lecture) == EXPECTED
 
 
-def test_an_outage_of_redis_loses_nothing(campus: Campus) -> None:
+def test_an_outage_of_the_broker_loses_nothing(campus: Campus) -> None:
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
     wait_until(lambda: len(processes_at_gate(gate)) == 2, "two segments are at work")
-    campus.redis.stop()
-    second = campus.upload(lecture, SEGMENTS, again=True)  # uploads work without Redis
+    campus.valkey.stop()
+    second = campus.upload(lecture, SEGMENTS, again=True)  # uploads work without it
     assert second.published_at is None
     (gate / "open").touch()
-    wait_until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without Redis")
-    campus.redis.start()
+    wait_until(lambda: recording.segments.filter(state="done").count() == 2, "work is finished without the broker")
+    campus.valkey.start()
     states = {campus.wait_until_ended(one).state for one in (recording, second)}
     assert states == {"done", "needs_review"}, "whichever is counted later shows the same part as the other"
     assert statuses(lecture) == EXPECTED

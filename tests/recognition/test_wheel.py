@@ -77,4 +77,4 @@ def test_what_it_imports_is_what_it_depends_on(wheel: zipfile.ZipFile) -> None:
     imported = (imported | NOT_IMPORTED) - set(sys.stdlib_module_names) - {"recognition"}
     # Keras comes with TensorFlow.
     distributions = {normalised(packages_distributions()[name][0]) for name in imported - {"keras", "tensorflow"}}
-    assert distributions | {"tensorflow-cpu"} == needed
+    assert distributions | {"tensorflow", "tensorflow-cpu"} == needed
