@@ -52,6 +52,7 @@ fuzz: .venv/ready-for-tests
 lint: .venv/ready-for-tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/bandit --quiet --recursive --configfile pyproject.toml .
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 

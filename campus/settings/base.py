@@ -48,6 +48,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "campus.web.middleware.set_security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -59,8 +61,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "campus.accounts.access.ReadOnlyRoleMiddleware",
     "campus.accounts.recent_login.RecentLoginMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "campus.web.middleware.content_security_policy",
 ]
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,4 +1,7 @@
-"""The Content-Security-Policy: scripts and styles are our own files, nothing is written into the page."""
+"""The headers that tell a browser what a page may do, besides those of Django's SecurityMiddleware.
+
+Scripts and styles are our own files, nothing is written into the page, and no other site may embed it or what it shows.
+"""
 
 from collections.abc import Callable
 
@@ -18,9 +21,11 @@ ADMIN = STRICT.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'").r
 API_DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 # For pictures, videos, documents and data: opened by themselves, they have no origin and run nothing.
 FILE = f"{STRICT}; sandbox"
+# The camera takes enrolment photos.
+PERMISSIONS = "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
-def content_security_policy(
+def set_security_headers(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -35,6 +40,8 @@ def content_security_policy(
         else:
             policy = STRICT
         response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = PERMISSIONS
         return response
 
     return middleware
