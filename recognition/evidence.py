@@ -18,7 +18,7 @@ from recognition.vectors import Floats, normalise
 
 FIRST_ROUND_OBSERVATIONS = 20  # about so many of a face in a whole recording
 FIRST_ROUND_SECONDS = (4.0, 15.0)  # shortest and longest time of which one observation is of the first round
-SLOW_OBSERVATIONS = 2  # of a track that an embedder's slow network sees
+SLOW_OBSERVATIONS = (2, 6)  # of a track that an embedder's slow network sees in the first round, and in both
 
 Evidence = tuple[list[Observation], Floats]
 
@@ -34,18 +34,24 @@ def embed_observations(
     if info.is_photo:
         embeddings = embed_single_crops([observation.embedder_crop for [observation] in tracks], embedder)
         return [(list(track), embeddings[i : i + 1]) for i, track in enumerate(tracks)]
-    slow = _embed(embedder.embed_slow, embedder, [_best(track, SLOW_OBSERVATIONS) for track in tracks])
-    slow_means = [vectors.mean(axis=0, keepdims=True) for vectors in slow]
     interval = float(np.clip(info.duration / FIRST_ROUND_OBSERVATIONS, *FIRST_ROUND_SECONDS))
     rounds = [_split(track, interval) for track in tracks]
-    evidence = _embed_round(embedder, [first for first, _ in rounds], slow_means)
+    best = [_best_first(track)[: SLOW_OBSERVATIONS[1]] for track in tracks]
+    first_fast = _embed(embedder.embed_fast, embedder, [first for first, _ in rounds])
+    first_slow = _embed(embedder.embed_slow, embedder, [track[: SLOW_OBSERVATIONS[0]] for track in best])
+    vectors = [_join(embedder, fast, slow) for fast, slow in zip(first_fast, first_slow, strict=True)]
     if gallery is None:
-        return evidence
-    left = [[] if _is_certain(*known, gallery) else rest for known, (_, rest) in zip(evidence, rounds, strict=True)]
-    more = _embed_round(embedder, left, slow_means)
+        return [(first, own) for (first, _), own in zip(rounds, vectors, strict=True)]
+    is_open = [not _is_certain(first, own, gallery) for (first, _), own in zip(rounds, vectors, strict=True)]
+    more = [rest if left else [] for (_, rest), left in zip(rounds, is_open, strict=True)]
+    more_best = [track[SLOW_OBSERVATIONS[0] :] if left else [] for track, left in zip(best, is_open, strict=True)]
+    more_fast = _embed(embedder.embed_fast, embedder, more)
+    more_slow = _embed(embedder.embed_slow, embedder, more_best)
     return [
-        ([*first, *second], np.concatenate([first_vectors, second_vectors]))
-        for (first, first_vectors), (second, second_vectors) in zip(evidence, more, strict=True)
+        ([*first, *rest], _join(embedder, np.concatenate([fast, fast_too]), np.concatenate([slow, slow_too])))
+        for (first, _), rest, fast, fast_too, slow, slow_too in zip(
+            rounds, more, first_fast, more_fast, first_slow, more_slow, strict=True
+        )
     ]
 
 
@@ -60,19 +66,13 @@ def _split(track: Sequence[Observation], interval: float) -> tuple[list[Observat
     return [track[i] for i in sorted(first)], [track[i] for i in range(len(track)) if i not in first]
 
 
-def _best(track: Sequence[Observation], count: int) -> list[Observation]:
-    return sorted(track, key=lambda observation: observation.quality, reverse=True)[:count]
+def _best_first(track: Sequence[Observation]) -> list[Observation]:
+    return sorted(track, key=lambda observation: observation.quality, reverse=True)
 
 
-def _embed_round(
-    embedder: Embedder, tracks: Sequence[list[Observation]], slow_means: Sequence[Floats]
-) -> list[Evidence]:
-    """The observations with their vectors; what the slow network says of the best of a track stands for all of it."""
-    fast = _embed(embedder.embed_fast, embedder, tracks)
-    return [
-        (track, normalise(embedder.join(vectors, slow.repeat(len(vectors), axis=0))))
-        for track, vectors, slow in zip(tracks, fast, slow_means, strict=True)
-    ]
+def _join(embedder: Embedder, fast: Floats, slow: Floats) -> Floats:
+    """The vectors of a track's observations; what the slow network says of the best of them stands for all."""
+    return normalise(embedder.join(fast, slow.mean(axis=0, keepdims=True).repeat(len(fast), axis=0)))
 
 
 def _embed(embed: Callable[[RGB], Floats], embedder: Embedder, tracks: Sequence[Sequence[Observation]]) -> list[Floats]:

@@ -87,10 +87,19 @@ def test_without_a_gallery_there_are_fewer_a_minute_in_long_recordings() -> None
 def test_the_slow_network_sees_the_best_observations_of_a_track_alone(gallery: Gallery) -> None:
     counting = CountingEmbedder(slow=True)
     [(_, vectors)] = embed_observations([track_of(KNOWN)], info(minutes=1), counting.embedder)
-    assert (counting.fast_crops, counting.slow_crops) == (2 * 15, 2 * SLOW_OBSERVATIONS)  # with mirror images
+    assert (counting.fast_crops, counting.slow_crops) == (2 * 15, 2 * SLOW_OBSERVATIONS[0])  # with mirror images
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     expected = counting.embedder.embed(track_of(KNOWN)[0].embedder_crop[None])
     np.testing.assert_allclose(vectors, expected.repeat(15, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("person", "observations"), [(KNOWN, SLOW_OBSERVATIONS[0]), (RELATED, SLOW_OBSERVATIONS[1])])
+def test_the_slow_network_sees_more_of_a_face_in_doubt(person: int, observations: int) -> None:
+    counting = CountingEmbedder(slow=True)
+    vectors = counting.embedder.join(PEOPLE, PEOPLE[:, ::-1])
+    gallery = train_gallery({str(i): [vectors[i]] * 3 for i in (KNOWN, *range(2, 12))}, "dlib-resnet-v1")
+    embed_observations([track_of(person)], info(minutes=50), counting.embedder, gallery)
+    assert counting.slow_crops == 2 * observations
 
 
 def test_no_faces_need_no_network(gallery: Gallery) -> None:
