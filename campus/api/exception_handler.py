@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as InvalidRow
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -66,6 +66,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         case RequestDataTooBig():
             n = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2
             return problem(413, _("The request is larger than %(n)d MB. Send several smaller ones.") % {"n": n})
+        case SuspiciousOperation():
+            return problem(
+                400, _("The request has too many fields or files, or a part that no program sends. Send less.")
+            )
         case DiskFull():
             return problem(507, str(error))
         case MarkedByHand():

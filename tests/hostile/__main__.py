@@ -8,26 +8,22 @@ import pytest
 
 
 class Table:
-    """A plugin of pytest that prints a line a test."""
+    """A plugin of pytest that prints the rows."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.rows.append(
-                {"name": report.nodeid.partition("[")[2][:-1], **dict(report.user_properties)} | {"ok": report.passed}
-            )
+            self.rows += dict(report.user_properties).get("rows", [])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
         for row in self.rows:
-            if "peak" in row:
-                cost = f"{row['peak'] / 1024**2:5.0f} MB {row['seconds']:5.1f} s"
-                write(f"{'' if row['ok'] else '!'}{row['name']} | {row['limit']} | {cost} | {row['sentence']}")
-        measured = [row for row in self.rows if "peak" in row]
-        peak, seconds = (max(row[name] for row in measured) for name in ("peak", "seconds"))
-        write(f"{len(measured)} rows; at most {peak / 1024**2:.0f} MB and {seconds:.1f} s")
+            cost = f"{row['peak'] / 1024**2:4.0f} MB {row['seconds']:4.1f} s"
+            write(f"{row['name']} | {row['limit']} | {cost} | {row['sentence']}")
+        peak, seconds = (max((row[name] for row in self.rows), default=0) for name in ("peak", "seconds"))
+        write(f"{len(self.rows)} rows; at most {peak / 1024**2:.0f} MB and {seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -4,26 +4,33 @@ import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.cache import cache
+from django.db import transaction
 
 from recognition.errors import RecognitionError
 from recognition.media.photo import read_photo
 from recognition.media.video import plan_segments, probe, sample_frames
-from tests.hostile import photos, videos
+from tests.campus.conftest import World, own_folders, world
+from tests.campus.permissions import people
+from tests.hostile import photos, requests, videos
 from tests.hostile.case import MAX_PEAK_BYTES, MAX_SECONDS, READ, Case, measured
+
+__all__ = ["own_folders", "world"]
 
 MAX_FRAMES = 20
 
 
-def judge(case: Case, read: Callable[[], str], record_property: Callable[[str, object], None]) -> None:
+def judge(case: Case, read: Callable[[], str]) -> dict[str, Any]:
+    """The row of the table."""
     with measured() as cost:
         said = read()
-    for name, value in (("limit", case.limit), ("sentence", said), ("seconds", cost.seconds), ("peak", cost.peak)):
-        record_property(name, value)
     assert re.search(case.says, said), said
     assert cost.peak < MAX_PEAK_BYTES
     assert cost.seconds < MAX_SECONDS
+    return {"name": case.name, "limit": case.limit, "sentence": said, "seconds": cost.seconds, "peak": cost.peak}
 
 
 def read_as_photo(path: Path) -> str:
@@ -55,4 +62,18 @@ def test_photos_and_recordings(
 ) -> None:
     path = tmp_path / "upload"
     path.write_bytes(case.make())
-    judge(case, lambda: read(path), record_property)
+    record_property("rows", [judge(case, lambda: read(path))])
+
+
+def test_requests(world: World, record_property: Callable[[str, object], None]) -> None:
+    client, rows, failed = people(world)["registrar"], [], []
+    for case in requests.cases():
+        cache.clear()
+        with transaction.atomic():
+            try:
+                rows.append(judge(case, lambda case=case: requests.sentence(case.send(client, world))))  # type: ignore[misc]
+            except Exception as error:
+                failed.append(f"{case.name}: {error!r}")
+            transaction.set_rollback(True)
+    record_property("rows", rows)
+    assert not failed, "\n".join(failed)
