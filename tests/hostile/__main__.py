@@ -15,7 +15,7 @@ class Table:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            self.rows += dict(report.user_properties).get("rows", [])
+            self.rows += [row for name, rows in report.user_properties if name == "rows" for row in rows]  # type: ignore[attr-defined]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write = terminalreporter.write_line
