@@ -64,6 +64,17 @@ lock: .venv-audit/ready
 	$(LOCK) requirements-dev.txt --constraint locks/requirements.txt --output-file locks/requirements-dev.txt
 	$(LOCK) requirements-audit.txt --output-file locks/requirements-audit.txt
 
+audit: .venv-audit/ready
+	@for list in locks/*.txt requirements-facenet.txt; do \
+		.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement $$list || failed=1; \
+	done; test -z "$$failed"
+
+sbom: .venv-audit/ready
+	.venv-audit/bin/python -m tools.make_sbom build/sbom
+
+pin-images:
+	$(PYTHON) -m tools.pin_images
+
 messages: .venv/ready
 	cd campus && ../.venv/bin/python ../manage.py makemessages --locale de --add-location file --no-wrap
 

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -175,13 +176,13 @@ def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alo
         "DJANGO_SUPERUSER_PASSWORD": "a-password-of-the-test",
         "HOME": str(tmp_path / "var"),
         "PYTHONDONTWRITEBYTECODE": "1",  # in the image, these files cannot be written, and are not needed
-        "ROLLCALL_SECRET_KEY": "k" * 50,
+        "ROLLCALL_SECRET_KEY": string.ascii_letters,
         "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
         "ROLLCALL_REPORTS_DIR": str(tmp_path / "var" / "Reports"),
         "ROLLCALL_CACHE_URL": "redis://127.0.0.1:1/1",
     }
     for command in (
-        ["manage.py", "check", "--deploy"],
+        ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         ["-c", "import campus.wsgi"],
         ["-c", "import workers; workers.app.loader.import_default_modules()"],
         ["manage.py", "migrate", "--noinput"],
