@@ -90,13 +90,15 @@ def _find_encoding(content: bytes) -> str:
     if b"\0" in content:
         # Separators and ends of lines are a byte and a zero.
         return "utf-16-le" if content[1::2].count(0) > content[::2].count(0) else "utf-16-be"
+    if _is_utf8(content):
+        return "utf-8"
     lines = [line for line in content.splitlines() if not line.isascii()]
     return "utf-8" if 2 * sum(map(_is_utf8, lines)) >= len(lines) else guess_encoding(content)
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_utf8(text: bytes) -> bool:
     try:
-        line.decode()
+        text.decode()
     except UnicodeDecodeError:
         return False
     return True
@@ -111,6 +113,8 @@ def _decode(content: bytes, encoding: str) -> tuple[str, str]:
     if encoding != "utf-8":
         text = content.decode(encoding, errors="replace")
         return text, text
+    if _is_utf8(content):
+        return content.decode(), ""
     lines = content.splitlines(keepends=True)
     others = [line for line in lines if not _is_utf8(line)]
     fallback = guess_encoding(b"".join(others)) if others else encoding
@@ -133,7 +137,8 @@ def _parse_start(text: str, separator: str) -> Iterator[list[str]]:
     """The first rows, as far as they can be read."""
     lines = io.StringIO("".join(islice(io.StringIO(text, newline=""), 2 * MAX_HEADER_ROW)), newline="")
     try:
-        yield from csv.reader(lines, delimiter=separator, strict=True)
+        for row in csv.reader(lines, delimiter=separator, strict=True):
+            yield row[:MAX_COLUMNS]
     except csv.Error:
         return
 
