@@ -38,6 +38,9 @@ RESEMBLANCE_FMR = 0.03
 # The rate of strangers up to which a doubtful face is put to a person, for whom a question costs seconds. Above it too
 # many proposals have the wrong name.
 TO_CONFIRM_FPIR = {"strict": 0.003, "balanced": 0.015, "lenient": 0.1}
+# Strangers were measured with faces of 24 pixels and more, whose boxes are a tenth smaller now and then. What smaller
+# ones say isn't known, so they make nobody present before a person has looked.
+MIN_CERTAIN_FACE_PX = 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,14 +198,18 @@ def _check_embedders(results: Sequence[SegmentResult], gallery: Gallery) -> None
 def _identify(
     people: Sequence[Person], gallery: Gallery, strictness: str, excluded: NDArray[np.bool_]
 ) -> tuple[list[Identity], set[str | None]]:
-    """Who each person is, and the labels of those who are certain. The other labels are to be confirmed."""
+    """Who each person is, and the labels of those who are certain. The other labels are to be confirmed.
+
+    Faces of a few pixels lengthen a presence, but make none.
+    """
     margin = gallery.operating_points[strictness].margin
-    identities = identify(people, gallery, FPIR_BY_STRICTNESS[strictness], margin, excluded)
+    is_small = np.array([person.median_box[3] - person.median_box[1] < MIN_CERTAIN_FACE_PX for person in people], bool)
+    identities = identify(people, gallery, FPIR_BY_STRICTNESS[strictness], margin, excluded | is_small[:, None])
     certain_labels = {identity.label for identity in identities}
     doubtful = identify(people, gallery, TO_CONFIRM_FPIR[strictness], margin, excluded)
     merged = [
-        identity if identity.label is not None or other.label in certain_labels else other
-        for identity, other in zip(identities, doubtful, strict=True)
+        other if small or (identity.label is None and other.label not in certain_labels) else identity
+        for identity, other, small in zip(identities, doubtful, is_small, strict=True)
     ]
     return merged, certain_labels
 

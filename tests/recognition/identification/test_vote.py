@@ -10,7 +10,7 @@ from recognition.errors import GalleryMismatch
 from recognition.identification.calibration import MANY_PHOTOS
 from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
 from recognition.identification.vote import VotePolicy, bridge_gaps, vote
-from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, VideoInfo
+from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, Track, VideoInfo
 from recognition.vectors import normalise
 from tests.recognition.people import EMBEDDER, embeddings_of, gallery_of_class, result, track
 
@@ -170,6 +170,18 @@ def test_a_doubtful_face_is_to_confirm_with_the_next_likeliest_name(gallery) -> 
     film = replace(face, times=ALL_MINUTE, boxes=np.tile(face.boxes, (30, 1)))
     five = vote([result(film)], gallery, ROSTER, MINUTE).presences[5]
     assert (five.present, five.to_confirm) == (False, True)
+
+
+def test_a_face_of_a_few_pixels_makes_nobody_present_before_a_person_has_looked(gallery) -> None:
+    def shrunk(x: int, times: np.ndarray) -> Track:
+        face = track(4, times, x=x)
+        return replace(face, boxes=face.boxes[:, [0, 1, 0, 1]] + np.array([0, 0, 18, 21], np.float32))
+
+    alone = vote([result(shrunk(100, ALL_MINUTE))], gallery, ROSTER, MINUTE)
+    assert [p.label for p in alone.presences if p.to_confirm] == ["4"]
+    assert not present(alone)
+    moved = vote([result(track(4, ALL_MINUTE[:15], x=900), shrunk(100, ALL_MINUTE[15:]))], gallery, ROSTER, MINUTE)
+    assert moved.presences[4].seconds == pytest.approx(59)
 
 
 def test_a_student_with_one_photo_needs_less_than_one_with_many(gallery) -> None:
