@@ -4,10 +4,10 @@ FOLDER`.
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036  (this is what says so)
+if not (3, 11) <= sys.version_info < (3, 14):
     sys.exit(
-        f"Rollcall needs Python 3.11 or later; this is {sys.version.split()[0]}. Install one and name it: make "
-        "PYTHON=python3.12"
+        "Rollcall needs Python 3.11, 3.12 or 3.13, for which TensorFlow has packages; this is "
+        f"{sys.version.split()[0]}. Install one and name it: make PYTHON=python3.12"
     )
 
 import hashlib
