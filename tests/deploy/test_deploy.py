@@ -244,7 +244,7 @@ def test_nginx_accepts_the_site(tmp_path: Path) -> None:
 def test_a_unit_can_do_little_else(unit: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed (Debian: apt install systemd)")
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit]  # 2.0 of 10
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]  # 2.0 of 10
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -260,6 +260,14 @@ def test_what_decodes_files_is_confined_in_a_unit_too(tmp_path: Path) -> None:
         "assert confinement.HAS_LANDLOCK and confinement.HAS_SECCOMP\n"
         "print(read_photo(Path(sys.argv[1]))[0].shape)"
     )
-    command = [sys.executable, "-m", "tests.deploy.unit_filter", sys.executable, "-c", script, tmp_path / "photo.png"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.deploy.unit_filter",
+        sys.executable,
+        "-c",
+        script,
+        str(tmp_path / "photo.png"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "(48, 64, 3)\n", done.stderr
