@@ -1,6 +1,6 @@
 """Pages and the queue while the site is attacked: `python -m benchmarks.under_attack [--seconds 60]`.
 
-Starts Rollcall as a campus runs it, behind nginx with deploy/nginx.conf: Redis, both web servers, the workers, the
+Starts Rollcall as a campus runs it, behind nginx with deploy/nginx.conf: the broker, both web servers, the workers, the
 scheduler. Then at once come 200 slow clients without a login, somebody who tries passwords for 60 names, ten uploads of
 1 MB a second each, and a recording that is made to fill the memory. Meanwhile a lecturer's browsers open pages, from
 another address, and an ordinary recording is processed: the demo's.
@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ MAX_P95_MS = 300
 SLOW_CLIENTS, NAMES, UPLOADS, READERS = 200, 60, 10, 4
 UPLOAD_BYTES = 512 * 1024**2
 PIECE_BYTES, PIECE_SECONDS = 100_000, 0.1
+VIDEO_SECONDS = 40.0  # of the demo's lecture
 PAGE_SECONDS = 0.3  # between two pages of a browser
 LECTURER, ATTACKER, UPLOADER = "192.0.2.1", "198.51.100.1", "203.0.113.1"  # where nginx is told that they come from
 MIB = 1024**2
@@ -133,7 +134,7 @@ def take_use(leader: int) -> Use:
     """What all processes of a service take now. Each service is a session (setsid)."""
     use = Use()
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, KeyError):  # of one that ended
             session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
             if session == leader:
                 status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
@@ -143,13 +144,15 @@ def take_use(leader: int) -> Use:
 
 
 @contextmanager
-def in_background(*calls: Callable[[], object]) -> Iterator[None]:
+def in_background(finished: threading.Event, *calls: Callable[[], object]) -> Iterator[None]:
+    """Run these until the end, when `finished` is set."""
     threads = [threading.Thread(target=call) for call in calls]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
+        finished.set()
         for thread in threads:
             thread.join()
 
@@ -182,9 +185,10 @@ def attack(var: Path, seconds: float) -> int:
     from deploy.local import Processes, free_port, prepare_database
 
     with Processes(var / "data") as processes, ExitStack() as stack:
-        processes.start_redis()
+        processes.start_broker()
         prepare_database()
         from django.contrib.auth.models import User
+        from django.core.files import File
         from django.test import Client
         from django.urls import reverse
         from django.utils import timezone
@@ -193,7 +197,9 @@ def attack(var: Path, seconds: float) -> int:
         from campus.academics.services import enrol_student
         from campus.accounts.services import create_token
         from campus.recordings.models import Recording
+        from campus.recordings.review import review_messages
         from campus.recordings.selectors import OPEN_STATES
+        from campus.recordings.services import create_recording
         from campus.recordings.uploads import create_upload
         from tests.hostile.videos import eight_k
         from tests.servers.site import Site as Nginx
@@ -204,6 +210,7 @@ def attack(var: Path, seconds: float) -> int:
         processes.start_python("transfers", *WEB, "2", "--threads", "16", "--bind", f"127.0.0.1:{transfers}")
         processes.start_python("worker", *WORKER, "ingest,aggregate,training,maintenance", "-c", "2", is_nice=True)
         processes.start_python("vision", *WORKER, "vision", "-c", "2", "-n", "vision@%h", is_nice=True)
+        processes.start_collector()
         processes.start_scheduler()
         nginx = stack.enter_context(Nginx(var / "nginx", pages=pages, transfers=transfers))
         site = Site(port=nginx.port, tls=nginx.tls())
@@ -243,6 +250,18 @@ def attack(var: Path, seconds: float) -> int:
         def browse(browsers: list[Browser], finished: threading.Event) -> list[Callable[[], object]]:
             return [lambda browser=browser: browser.browse(finished) for browser in browsers]  # type: ignore[misc]
 
+        def add_recording(name: str, starts_at: datetime) -> Recording:
+            length = timedelta(seconds=VIDEO_SECONDS)
+            lecture = Lecture.objects.create(course=course, starts_at=starts_at, ends_at=starts_at + length)
+            with (var / name).open("rb") as file:
+                return create_recording(lecture=lecture, file=File(file), name=name, user=lecturer, offset=0.0)
+
+        def browse_for(duration: float) -> list[Browser]:
+            browsers, finished = make_browsers(), threading.Event()
+            with in_background(finished, *browse(browsers, finished)):
+                time.sleep(duration)
+            return browsers
+
         def is_ready() -> bool:
             with suppress(OSError, http.client.HTTPException):
                 connection = site.connect()
@@ -254,10 +273,8 @@ def attack(var: Path, seconds: float) -> int:
         while not course.galleries.filter(active=True).exists():
             processes.check()
             time.sleep(0.5)
-        before, finished = make_browsers(), threading.Event()
-        with in_background(*browse(before, finished)):
-            time.sleep(seconds / 3)
-            finished.set()
+        browse_for(seconds / 4)  # each process reads its templates at first use
+        before = browse_for(seconds / 2)
 
         _token, secret = create_token(user=lecturer, name="benchmark", scope="write", days=1)
         uploads = [
@@ -286,13 +303,17 @@ def attack(var: Path, seconds: float) -> int:
         with (
             SlowClients(site.port, strangers * (SLOW_CLIENTS // len(strangers)), site.tls),
             in_background(
+                finished,
                 *browse(during, finished),
                 lambda: try_passwords(site, finished, answers),
                 *(upload_one(row.pk) for row in uploads),
                 watch_use,
             ),
         ):
-            recordings = [demo.upload(course, var / name) for name in ("bomb.mp4", "ordinary.mp4")]
+            recordings = [
+                add_recording("bomb.mp4", now + 24 * hour),
+                add_recording("ordinary.mp4", now + 48 * hour),
+            ]
             while time.monotonic() < began + seconds or len(ends) < len(recordings):
                 processes.check()
                 time.sleep(0.5)
@@ -303,7 +324,6 @@ def attack(var: Path, seconds: float) -> int:
                 if time.monotonic() > began + 10 * seconds:
                     break
             took = time.monotonic() - began
-            finished.set()
 
     calm = [time_ for browser in before for time_ in browser.milliseconds]
     attacked = [time_ for browser in during for time_ in browser.milliseconds]
@@ -313,7 +333,10 @@ def attack(var: Path, seconds: float) -> int:
     print(f"answers to passwords in {took:.0f} s: {dict(answers)}; uploads: {sum(sent) / MIB / took:.1f} MB/s together")
     for recording in recordings:
         end = ends.get(str(recording.pk), float("nan"))
-        print(f"{recording.original_name}: {recording.state} after {end:.0f} s. {recording.error or ''}")
+        said = [recording.error, *review_messages(recording)]
+        print(
+            f"{recording.original_name}: {recording.state} after {end:.0f} s. {' '.join(map(str, filter(None, said)))}"
+        )
     for name, use in uses.items():
         print(f"{name}: at most {use.memory / MIB:.0f} MB, {use.threads} threads")
     is_good = np.quantile(attacked, 0.95) <= MAX_P95_MS and not failures

@@ -98,6 +98,10 @@ class Processes:
     def start_python(self, name: str, *arguments: str, is_nice: bool = False) -> None:
         """Start a Python module; with `is_nice`, other programs go first."""
         self.start(name, [*(["nice"] if is_nice else []), sys.executable, "-m", *arguments])
+        if is_nice:
+            # Linux shares the processor between sessions first, of which each child is one.
+            with suppress(OSError):
+                Path(f"/proc/{self.children[name].pid}/autogroup").write_text("10")
 
     def start_broker(self) -> None:
         """Start a Valkey that only this user reaches, unless ROLLCALL_REDIS_URL names a Redis or Valkey.
