@@ -1,10 +1,11 @@
-"""Who gets what: every address of the program, asked with every verb by every role. Nothing here lists the
-addresses."""
+"""Who gets what: every address of the program and every action of the admin's lists, asked with every verb by every
+role. Nothing here lists the addresses."""
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache as remembered
@@ -12,16 +13,21 @@ from http import HTTPMethod
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
-from django.test import Client
+from django.template.base import Template
+from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
@@ -42,6 +48,8 @@ from tests.campus.security_headers import find_header_faults
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "permissions.csv"
 WHO = ("anonymous", "lecturer", "other lecturer", "auditor", "registrar", "administrator")
 READERS = ("anonymous", "lecturer", "registrar", "administrator")
+# Whose pages are rendered; no other test looks at them. Those of others take time, and `test_every_page` looks at each.
+RENDERED_FOR = "auditor"
 YES, NO, HIDDEN, LOGIN, MISSING, FAULT = "yes", "no", "hidden", "login", "-", "fault"
 VERBS = (HTTPMethod.GET, HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE)
 # What stands for a part of an address that is no object's key.
@@ -57,6 +65,7 @@ WORDS = {
 # Addresses whose words are others.
 WORDS_OF = {"sighting-action": {"action": "reject"}}
 DAY = factories.STARTS.date()
+NO_ACTION = "No action selected."  # what Django's admin says also to who may not do what was chosen
 NO_ROUTES = {"admin:view_on_site", "admin:app_list", "api-not-found"}  # theirs is what they lead to
 
 
@@ -65,10 +74,6 @@ class Route:
     name: str
     pattern: str
     converters: dict[str, Any] = field(hash=False)
-
-    @property
-    def verbs(self) -> tuple[HTTPMethod, ...]:
-        return VERBS[:2] if self.name.startswith("admin:") else VERBS  # Django's admin takes any other verb for GET
 
 
 def routes() -> Iterator[Route]:
@@ -110,6 +115,7 @@ def things(world: World) -> dict[str, object]:
     link = renew_calendar_link(user=world.own, course=world.course)
     photo_import = PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", total=1)
     waiting_photo = WaitingPhoto(photo_import=photo_import, folder="nobody", original_name="1.jpg", sha256="0" * 64)
+    waiting_photo.thumbnail = default_storage.save("imports/small.jpg", ContentFile(jpeg()))
     waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
     look_alike = LookAlike.objects.create(first=world.student, second=factories.student(), similarity=0.99)
     keys = {
@@ -153,9 +159,19 @@ def things(world: World) -> dict[str, object]:
         "face crops sightings": world.sighting.pk,
         "unknown unknown-people": world.unknown.pk,
         "annotated-videos": AnnotatedVideo.objects.create(
-            recording=world.recording, user=world.own, start=0, end=10
+            recording=world.recording,
+            user=world.own,
+            start=0,
+            end=10,
+            state=AnnotatedVideo.State.READY,
+            file=default_storage.save("annotated/one.mp4", ContentFile(b"video")),
         ).pk,
-        "snapshots": Snapshot.objects.create(recording=world.recording, time=5).pk,
+        "snapshots": Snapshot.objects.create(
+            recording=world.recording,
+            time=5,
+            state=Snapshot.State.READY,
+            file=default_storage.save("snapshots/one.jpg", ContentFile(jpeg())),
+        ).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": photo_import.pk,
         "import import-calendar imports": FileImport.objects.create(
@@ -204,17 +220,24 @@ def reader(route: Route) -> str:
     return readers().get((route.pattern, route.name), "administrator")
 
 
-def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
+def ask(client: Client, verb: str, where: str, data: dict[str, str] | None = None) -> Any:
+    """The response to a request of which nothing is left."""
     cache.clear()
     cookies = client.cookies.copy()
     with transaction.atomic():
-        body = "{}" if where.startswith("/api/") else ""
-        response = client.generic(
-            verb, where, body, content_type="application/json", headers={"Tus-Resumable": "1.0.0"}
-        )
+        if data is None:
+            body = "{}" if where.startswith("/api/") else ""
+            headers = {"Tus-Resumable": "1.0.0"}
+            response = client.generic(verb, where, body, content_type="application/json", headers=headers)
+        else:
+            response = client.post(where, data)
         transaction.set_rollback(True)
     client.cookies = SimpleCookie(cookies)  # of who has logged out
     assert find_header_faults(response, where) == []
+    return response
+
+
+def outcome(response: Any, where: str, *, known: bool) -> str:
     status, to = response.status_code, response.headers.get("Location", "")
     if status >= 500 and status != 507:
         return FAULT
@@ -225,7 +248,14 @@ def outcome(client: Client, verb: str, where: str, *, known: bool) -> str:
         "/admin/logout/",
     ):  # how Django's admin says that a row does not exist
         return HIDDEN
+    if to and where.startswith("/admin/") and NO_ACTION in map(str, get_messages(response.wsgi_request)):
+        return NO
     return {403: NO, 404: HIDDEN, 405: MISSING}.get(status, YES)
+
+
+def unrendered() -> AbstractContextManager[object]:
+    """Templates take no time; and give nothing."""
+    return patch.object(Template, "_render", lambda *_arguments: SafeString())
 
 
 def people(world: World) -> dict[str, Client]:
@@ -247,27 +277,58 @@ def people(world: World) -> dict[str, Client]:
     return clients
 
 
+def verbs_of(client: Client, route: Route, where: str) -> list[str]:
+    """The verbs that an address takes, by what it says to one that it does not."""
+    if route.name.startswith("admin:"):  # Django's admin takes any other verb for GET
+        return ["GET", "POST"]
+    refusal = ask(client, "PROPFIND", where)
+    if refusal.status_code != 405:
+        return [verb for verb in VERBS if ask(client, verb, where).status_code != 405]
+    allowed = {verb.strip() for verb in refusal.headers["Allow"].split(",")}
+    return [verb for verb in (*VERBS, HTTPMethod.HEAD) if verb in allowed and not (verb == "HEAD" and "GET" in allowed)]
+
+
 def table(world: World) -> list[dict[str, str]]:
-    """One row an address and verb that anybody may send."""
+    """One row an address and verb that anybody may send, and one an action of a list of the admin."""
     keys, clients = things(world), people(world)
     found = []
     for route in sorted(routes(), key=lambda route: (route.pattern, route.name)):
         where = address(route, keys)
-        for verb in route.verbs:
-            answers = {"administrator": outcome(clients["administrator"], verb, where, known=True)}
-            if answers["administrator"] != MISSING:
-                others = {
-                    who: outcome(client, verb, where, known=who != "anonymous")
-                    for who, client in clients.items()
-                    if who not in answers
-                }
-                found.append({"address": route.pattern, "name": route.name, "verb": str(verb)} | others | answers)
-    return found
+        for verb in verbs_of(clients["administrator"], route, where):
+            about = {"address": route.pattern, "name": route.name, "verb": verb}
+            found.append(about | answers(clients, where, lambda client: ask(client, verb, where)))  # noqa: B023
+    for model, action in actions():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        where = reverse(name)
+        chosen = {"action": action, "_selected_action": str(keys[model._meta.model_name])}
+        about = {"address": where, "name": name, "verb": f"POST action={action}"}
+        found.append(about | answers(clients, where, lambda client: ask(client, "POST", where, chosen)))  # noqa: B023
+    return [row for row in found if row["administrator"] != MISSING]
+
+
+def actions() -> Iterator[tuple[Any, str]]:
+    """The actions of the admin's lists."""
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_staff=True)
+    for model, model_admin in sorted(admin.site._registry.items(), key=lambda entry: entry[0]._meta.label_lower):
+        yield from ((model, action) for action in model_admin.get_actions(request))
+
+
+def answers(clients: dict[str, Client], where: str, send: Callable[[Client], Any]) -> dict[str, str]:
+    """What each gets, and what kind of content that is."""
+    gives, given = "", {}
+    for who, client in clients.items():
+        with nullcontext() if who == RENDERED_FOR else unrendered():
+            response = send(client)
+        given[who] = outcome(response, where, known=who != "anonymous")
+        if given[who] == YES and response.status_code == 200:
+            gives = response.headers.get("Content-Type", "").partition(";")[0]
+    return {"gives": gives} | given
 
 
 def written(rows: list[dict[str, str]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["address", "name", "verb", *WHO], lineterminator="\n")
+    writer = csv.DictWriter(text, ["address", "name", "verb", "gives", *WHO], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -7,10 +7,32 @@ WRITE_PERMISSIONS=1 .venv/bin/python -m pytest tests/campus/test_permissions.py
 
 import os
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
 
 from campus.accounts.access import ALLOWED_FOR_READERS
+from campus.common.file_responses import WORKBOOK_TYPE
 from tests.campus.conftest import World
-from tests.campus.permissions import FAULT, HIDDEN, LOGIN, NO, TABLE, YES, committed, routes, table, written
+from tests.campus.permissions import (
+    FAULT,
+    HIDDEN,
+    LOGIN,
+    NO,
+    TABLE,
+    YES,
+    address,
+    ask,
+    committed,
+    outcome,
+    people,
+    routes,
+    table,
+    things,
+    unrendered,
+    written,
+)
 
 # What is there without a login: how to get in, the language, and a calendar's link, which is a secret of its own.
 PUBLIC = {
@@ -87,7 +109,9 @@ def test_another_lecturers_class_does_not_exist():
 
 def test_an_auditor_changes_nothing_but_the_own_account():
     assert not wrong(
-        lambda row: row["verb"] != "GET" and row["auditor"] == YES and row["name"] not in ALLOWED_FOR_READERS
+        lambda row: (
+            row["verb"] not in ("GET", "HEAD") and row["auditor"] == YES and row["name"] not in ALLOWED_FOR_READERS
+        )
     )
 
 
@@ -112,6 +136,51 @@ def test_an_administrator_may_what_a_registrar_may():
 def test_every_answer_is_one_and_every_object_was_there():
     assert not wrong(lambda row: FAULT in row.values())
     assert not wrong(lambda row: HIDDEN in row.values() and YES not in row.values())
+
+
+def test_it_has_every_kind_of_file_the_stream_uploads_in_parts_and_the_admins_actions():
+    given = {row["gives"] for row in committed() if row["verb"] == "GET"}
+    files = {"image/jpeg", "video/mp4", "text/csv", "text/calendar", WORKBOOK_TYPE}
+    assert given >= files | {"text/event-stream", "application/octet-stream"}
+    assert {"POST action=delete_selected", "POST action=cancel_all"} <= {row["verb"] for row in committed()}
+    assert {row["verb"] for row in committed() if row["name"] == "api-upload"} == {"GET", "PATCH", "DELETE"}
+
+
+def test_head_is_answered_as_get_and_no_other_verb_opens_the_admin(world: World):
+    keys, clients = things(world), people(world)
+    known = {(route.pattern, route.name): route for route in routes()}
+    wrong = []
+    with unrendered():
+        for row in committed():
+            if row["verb"] != "GET":
+                continue
+            where = address(known[row["address"], row["name"]], keys)
+            verbs = ("HEAD", "PUT", "PATCH", "DELETE") if row["name"].startswith("admin:") else ("HEAD",)
+            for who in ("anonymous", "other lecturer"):
+                for verb in verbs:
+                    if outcome(ask(clients[who], verb, where), where, known=who != "anonymous") != row[who]:
+                        wrong.append(f"{verb} {where} {who}")
+    assert not wrong
+
+
+def test_options_does_not_tell_what_there_is(world: World):
+    """The answer about an object of another class is that about one that does not exist."""
+    keys, client = things(world), people(world)["other lecturer"]
+    about_objects = [route for route in routes() if route.pattern.startswith("/api/") and "<" in route.pattern]
+    for route in about_objects:
+        there, not_there = (ask(client, "OPTIONS", address(route, known)) for known in (keys, {}))
+        assert (there.status_code, there.content) == (not_there.status_code, not_there.content), route.pattern
+
+
+def test_no_file_is_reached_by_its_name(world: World):
+    things(world)
+    client = people(world)["administrator"]
+    folders = [Path(settings.MEDIA_ROOT), Path(settings.REPORTS_DIR)]
+    names = [path.relative_to(folder) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert len(names) > 10
+    for name in names:
+        for before in ("/", "/media/", "/static/", "/static/../media/", "/static/..%2fmedia/", "/reports/", "/api/v1/"):
+            assert ask(client, "GET", f"{before}{quote(str(name))}").status_code == 404, f"{before}{name}"
 
 
 def test_what_readers_may_send_exists():
