@@ -120,6 +120,14 @@ def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Pat
     registrar.set_input_files("[data-files]", tmp_path / "people")
     sees(registrar, "1 of 3 checked, 0 not usable", "No student has the number or name “nobody”")
     assert {photo.student.number for photo in FacePhoto.objects.all()} == {"X1", "X2"}
+    registrar.goto("/admin/biometrics/facephoto/")
+    x1, x2 = (registrar.get_by_role("row").filter(has_text=number) for number in ("X1", "X2"))
+    no_face = EnrolmentPhoto(verdict="rejected", reason=Message("No face."), thumbnail=picture())
+    save_photo_verdict(photo=FacePhoto.objects.get(student__number="X2"), result=no_face, embedder="dlib-resnet-v1")
+    expect(x2).to_contain_text("No face.")  # without a click
+    expect(x2.locator("img")).to_have_count(1)
+    expect(x1).to_contain_text("not checked yet", ignore_case=True)
+    expect(x1.locator("img")).to_have_count(0)
 
 
 def test_a_folder_that_nobody_is_called_waits_for_a_choice(registrar: Page, tmp_path: Path) -> None:
