@@ -31,7 +31,7 @@ from benchmarks.versus import REPOSITORY, Check, Row, measure_alternately
 from recognition import Gallery, load_embedder, plan_segments, probe, process_segment, vote
 from recognition.detection.alignment import align_face
 from recognition.media.video import sample_frames
-from recognition.tracking.result_file import load_segment_result, save_segment_result
+from recognition.tracking.result_file import dump_segment_result, load_segment_result
 from recognition.types import Face, SegmentResult
 
 EMBEDDER = "dlib-resnet-v1"
@@ -198,10 +198,10 @@ def take_attendance_once(video: Path, trained: Gallery) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         files = [Path(folder, f"{segment.index}.npz") for segment in segments]
         for segment, file in zip(segments, files, strict=True):
-            save_segment_result(file, process_segment(video, info, segment, embedder))
+            file.write_bytes(dump_segment_result(process_segment(video, info, segment, embedder)))
             memory_after_segment.append(memory_bytes("VmRSS"))
         processing = time.perf_counter() - start
-        results = [load_segment_result(file) for file in files]
+        results = [load_segment_result(file.read_bytes()) for file in files]
     vote(results, trained, trained.labels, info)
     voting = time.perf_counter() - start - processing
     counts = {"frames": sum(result.frames for result in results), "faces": sum(result.faces for result in results)}

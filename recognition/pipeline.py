@@ -1,5 +1,6 @@
 """The steps in order: for one segment (decode, detect, track, embed) and for enrolment photos."""
 
+import errno
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.evidence import embed_observations
 from recognition.identification.gallery import Gallery
 from recognition.media.image_statistics import ImageStatistics
-from recognition.media.photo import read_photo
+from recognition.media.photo import StoredPhoto, read_photo
 from recognition.media.prefetch import prefetch
 from recognition.media.video import probe, sample_frames
 from recognition.messages import Message
@@ -172,14 +173,14 @@ def check_enrolment_photo(
 
 
 def check_enrolment_photos(
-    paths: Iterable[Path], embedder: Embedder, detector: Detector | None = None, *, strict: bool = True
+    files: Iterable[Path | StoredPhoto], embedder: Embedder, detector: Detector | None = None, *, strict: bool = True
 ) -> Iterator[EnrolmentPhoto]:
     """Judge many enrolment photos as `check_enrolment_photo` does, in the order given and somewhat faster.
 
     A photo that can't be read is rejected, with the reason.
     """
     detector = detector or Detector()
-    for batch in prefetch(_read_in_batches(paths), 1):
+    for batch in prefetch(_read_in_batches(files), 1):
         images = [image for image in batch if not isinstance(image, Message)]
         checked = iter(_check_photos(images, embedder, detector, strict))
         for image in batch:
@@ -189,25 +190,27 @@ def check_enrolment_photos(
                 yield next(checked)
 
 
-def _read_in_batches(paths: Iterable[Path]) -> Iterator[list[RGB | Message]]:
+def _read_in_batches(files: Iterable[Path | StoredPhoto]) -> Iterator[list[RGB | Message]]:
     """The photos, or why they can't be read."""
 
-    def read(path: Path) -> RGB | Message:
+    def read(file: Path | StoredPhoto) -> RGB | Message:
         try:
-            return _read_enrolment_photo(path)
+            return _read_enrolment_photo(file)
         except RecognitionError as error:
             return error.message
-        except FileNotFoundError:
-            return Message("The photo's file is missing. Add the photo again.")
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EIO):
+                raise
+            return Message("The photo's file is missing or damaged. Add the photo again.")
 
-    remaining = iter(paths)
+    remaining = iter(files)
     with ThreadPoolExecutor(PHOTO_READERS, "photos") as pool:
         while batch := list(islice(remaining, PHOTOS_PER_BATCH)):
             yield list(pool.map(read, batch))
 
 
-def _read_enrolment_photo(path: Path) -> RGB:
-    return _shrink_photo(read_photo(path)[0], MAX_PHOTO_SIDE)
+def _read_enrolment_photo(file: Path | StoredPhoto) -> RGB:
+    return _shrink_photo(read_photo(file)[0], MAX_PHOTO_SIDE)
 
 
 def _check_photos(images: Sequence[RGB], embedder: Embedder, detector: Detector, strict: bool) -> list[EnrolmentPhoto]:
@@ -254,9 +257,9 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
     return photo, embedder.crop(image, face, crop)
 
 
-def read_thumbnail(path: Path) -> bytes:
+def read_thumbnail(photo: Path | StoredPhoto) -> bytes:
     """The photo as a small JPEG for lists. Raises as `check_enrolment_photo`."""
-    return jpeg(read_photo(path, max_side=THUMBNAIL_SIDE)[0])
+    return jpeg(read_photo(photo, max_side=THUMBNAIL_SIDE)[0])
 
 
 def _shrink_photo(image: RGB, max_side: int) -> RGB:

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from campus.attendance.finalize import load_present_gallery, preview_present_students
 from campus.common import jobs
-from campus.common.storage import media_name
+from campus.common.storage import delete_media, media_name, write_media
 from campus.recordings.models import Segment
 from campus.recordings.selectors import footage_at
 from campus.recordings.services import finish_segment, save_segment_progress, start_due_votes, tracks_folder
@@ -26,7 +26,7 @@ def start_vote_if_complete(segment: Segment) -> None:
 @leased_task(jobs.RECOGNISE, after=start_vote_if_complete)
 def recognise(segment: Segment) -> None:
     from recognition.pipeline import process_segment
-    from recognition.tracking.result_file import save_segment_result
+    from recognition.tracking.result_file import dump_segment_result
 
     recording = segment.recording
     last_saved = float("-inf")
@@ -50,11 +50,11 @@ def recognise(segment: Segment) -> None:
         sample_every=settings.SAMPLE_SECONDS,
         on_progress=save_progress,
     ).shift_times(video_starts)
-    path = tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz"
-    save_segment_result(path, result)
+    name = media_name(tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz")
+    write_media(name, dump_segment_result(result))
     finished = finish_segment(
         segment=segment,
-        result=media_name(path),
+        result=name,
         faces=result.faces,
         tracks=len(result.tracks),
         recognised_students=preview_present_students(
@@ -64,4 +64,4 @@ def recognise(segment: Segment) -> None:
         motion=result.motion,
     )
     if not finished:
-        path.unlink(missing_ok=True)
+        delete_media(name)

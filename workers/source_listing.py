@@ -8,7 +8,7 @@ from datetime import date
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
 
-from campus.cctv.credentials import decrypt
+from campus.cctv.credentials import read_password
 from campus.cctv.egress_policy import allowed_address
 from campus.cctv.fetching import save_host_key
 from campus.cctv.file_discovery import RemoteFile
@@ -48,7 +48,7 @@ def open_store(
     with guard_egress(address, seconds=seconds, max_bytes=max_bytes) as guard:
         cls = store_class(source.kind)
         try:
-            with closing(cls(address, source, decrypt(source.secret), learn_host_key=learn_host_key)) as store:
+            with closing(cls(address, source, read_password(source), learn_host_key=learn_host_key)) as store:
                 if learn_host_key and store.host_key:
                     save_host_key(source=source, key=store.host_key)
                 yield store, guard

@@ -1,10 +1,9 @@
 """Makes small pictures of photos that wait until somebody says whose they are."""
 
-from pathlib import Path
-
 from campus.biometrics.models import WaitingPhoto
 from campus.biometrics.photo_waiting import finish_thumbnail
 from campus.common import jobs
+from campus.common.storage import MediaFile
 from workers.leased_task import leased_task
 
 
@@ -12,4 +11,4 @@ from workers.leased_task import leased_task
 def make_thumbnail(photo: WaitingPhoto) -> None:
     from recognition.pipeline import read_thumbnail
 
-    finish_thumbnail(photo=photo, jpeg=read_thumbnail(Path(photo.file.path)))
+    finish_thumbnail(photo=photo, jpeg=read_thumbnail(MediaFile(str(photo.file.name))))

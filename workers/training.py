@@ -1,9 +1,9 @@
 """Imports enrolment photos from a zip, checks photos, and trains the gallery of a class."""
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from django.conf import settings
@@ -16,7 +16,7 @@ from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest
 from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
 from campus.common import jobs
-from campus.common.storage import media_name, media_path
+from campus.common.storage import MediaFile, read_media, write_media
 from campus.recordings.services import request_waiting_votes
 from recognition.embedding.stored_crops import embed_stored_crops
 from recognition.errors import WeightsMissing
@@ -57,9 +57,9 @@ def embed_photos(photos: Iterable[FacePhoto], embedder: str) -> Iterator[tuple[F
     for photo in photos:
         by_judged[photo.state != FacePhoto.Verdict.PENDING].append(photo)
     for is_judged, group in by_judged.items():
-        paths = (Path(photo.file.path) for photo in group)
+        files = (MediaFile(str(photo.file.name)) for photo in group)
         results = pipeline.check_enrolment_photos(
-            paths, vision.embedder(embedder), vision.detector(), strict=not is_judged
+            files, vision.embedder(embedder), vision.detector(), strict=not is_judged
         )
         yield from zip(group, results, strict=True)
 
@@ -76,7 +76,7 @@ def embed_new_lecture_faces(course: Course, embedder: str) -> None:
     pictures = []
     for face in unembedded_faces(course, embedder):
         with suppress(FileNotFoundError):  # deleted meanwhile
-            pictures.append((face, media_path(face.crop).read_bytes()))
+            pictures.append((face, read_media(face.crop)))
     known = {student: list(photos.values()) for student, photos in course_embeddings(course, embedder).items()}
     rows = {student: row for row, student in enumerate(student for student, photos in known.items() if photos)}
     if not (pictures and rows):
@@ -119,12 +119,12 @@ def train(row: Gallery) -> None:
         student: [suspect | {"photo": list(people[student])[suspect["photo"]]} for suspect in found]
         for student, found in trained.report["suspect_photos"].items()
     }
-    path = media_path("galleries", f"{row.pk}-{row.lease_owner}.npz")
-    sha256 = trained.save(path)
+    name, content = f"galleries/{row.pk}-{row.lease_owner}.npz", trained.to_bytes()
+    write_media(name, content)
     finish_training(
         gallery=row,
-        path=media_name(path),
-        sha256=sha256,
+        path=name,
+        sha256=hashlib.sha256(content).hexdigest(),
         embedder=trained.embedder,
         threshold=trained.threshold,
         margin=trained.margin,

@@ -9,7 +9,7 @@ from campus.attendance.recurring_people import finish_comparison, people_to_comp
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.selectors import active_gallery
 from campus.common import jobs
-from campus.common.storage import media_path
+from campus.common.storage import read_media_or_nothing
 from recognition.embedding.stored_crops import embed_stored_crops
 from recognition.errors import WeightsMissing
 from recognition.tracking.linking import cluster_faces
@@ -43,5 +43,5 @@ def compare(row: UnknownComparison) -> None:
 
 
 def _read_crops(person: UnknownPerson) -> list[bytes]:
-    paths = [media_path(crop["file"]) for crop in person.crops]
-    return [path.read_bytes() for path in paths if path.is_file()]
+    crops = [read_media_or_nothing(crop["file"]) for crop in person.crops]
+    return [crop for crop in crops if crop]

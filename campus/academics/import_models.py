@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from campus.common import jobs
-from campus.common.storage import delete_media
+from campus.common.storage import clear_storage, delete_media
 
 
 def import_path(row: "FileImport", _name: str) -> str:
@@ -39,7 +39,7 @@ class FileImport(jobs.LeasedJob):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="file_imports")
     course = models.ForeignKey("Course", null=True, on_delete=models.CASCADE, related_name="file_imports")
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    file = models.FileField(upload_to=import_path)
+    file = models.FileField(storage=clear_storage, upload_to=import_path)
     original_name = models.CharField(max_length=255)
     options = models.JSONField(default=dict)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)

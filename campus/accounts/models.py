@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.accounts.session_store import SessionStore
+from campus.common.encrypted_fields import EncryptedTextField
 
 
 class ApiToken(models.Model):
@@ -44,9 +45,13 @@ class TwoFactorDevice(models.Model):
     """A code from an app on the person's phone (TOTP, RFC 6238), asked for after the password."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="two_factor_device", verbose_name=_("person")
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="two_factor_device",
+        verbose_name=_("person"),
     )
-    secret = models.CharField(max_length=64, editable=False)
+    secret = EncryptedTextField()
     # The time step of the last accepted code: no code is accepted twice.
     last_time_step = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("since"), auto_now_add=True)

@@ -41,10 +41,10 @@ def answer_once(key: str, handler: Callable[..., Response], request: Request, *a
             row = keys.get()
             if row.fingerprint != fingerprint:
                 raise IdempotencyKeyReused from None
-            return Response(row.body, status=row.status, headers={"Idempotency-Replayed": "true"})
+            return Response(json.loads(row.body), status=row.status, headers={"Idempotency-Replayed": "true"})
         response = handler(request, *args, **kwargs)
-        body = json.loads(render_json(response.data) or "null")
-        keys.filter(pk=row.pk).update(status=response.status_code, body=body)
+        row.status, row.body = response.status_code, render_json(response.data).decode() or "null"
+        row.save(update_fields=["status", "body"])
     return response
 
 

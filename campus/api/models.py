@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from campus.common.encrypted_fields import EncryptedTextField
+
 
 class IdempotencyKey(models.Model):
     """A request that was done, and its answer, for a client that asks again because the answer was lost on the way."""
@@ -11,7 +13,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField("SHA-256 of the request", max_length=64)
     status = models.PositiveSmallIntegerField(default=0)
-    body = models.JSONField(null=True)
+    body = EncryptedTextField(default="", help_text="In JSON. It may hold a secret that is shown once.")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

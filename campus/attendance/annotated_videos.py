@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -18,7 +17,7 @@ from campus.attendance.models import AnnotatedVideo, AttendanceChange
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_responses import video_response
-from campus.common.storage import media_path
+from campus.common.storage import read_media_or_nothing, write_media
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
 from recognition.types import Attendance, FacePath, SegmentResult
@@ -105,17 +104,17 @@ def delete_expired_annotated_videos() -> None:
 
 def store_face_paths(*, recording: Recording, results: Iterable[SegmentResult], attendance: Attendance) -> None:
     """Keep where the faces were, for annotated videos, since the tracks are deleted."""
-    from recognition.tracking.face_paths import collect_face_paths, save_face_paths
+    from recognition.tracking.face_paths import collect_face_paths, dump_face_paths
 
-    save_face_paths(_face_paths_file(recording), collect_face_paths(list(results), attendance))
+    write_media(_face_paths_file(recording), dump_face_paths(collect_face_paths(list(results), attendance)))
 
 
 def read_face_paths(recording: Recording) -> tuple[FacePath, ...]:
     """What `store_face_paths` kept. Raises RecognitionError where there is nothing."""
     from recognition.tracking.face_paths import load_face_paths
 
-    return load_face_paths(_face_paths_file(recording))
+    return load_face_paths(read_media_or_nothing(_face_paths_file(recording)))
 
 
-def _face_paths_file(recording: Recording) -> Path:
-    return media_path("face_paths", str(recording.pk), "paths.npz")
+def _face_paths_file(recording: Recording) -> str:
+    return f"face_paths/{recording.pk}/paths.npz"

@@ -7,7 +7,7 @@ from typing import Any
 from campus.attendance.face_positions import identity_overrides
 from campus.attendance.models import UnknownPerson
 from campus.common.intervals import place_intervals, total_length
-from campus.common.storage import media_path
+from campus.common.storage import read_media_or_nothing
 from campus.recordings.models import Recording, Segment
 from campus.recordings.review import consecutive_uploads
 from campus.recordings.selectors import video_info
@@ -57,7 +57,7 @@ def _load_results(recording: Recording) -> list[SegmentResult]:
     from recognition.tracking.result_file import load_segment_result
 
     done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
-    return [load_segment_result(media_path(segment.result)) for segment in done]
+    return [load_segment_result(read_media_or_nothing(segment.result)) for segment in done]
 
 
 def vote_on_parts(parts: Sequence[Part], vote: Vote, *args: Any, strictness: str) -> list[PartAttendance]:

@@ -1,11 +1,10 @@
 """Load gallery files. The most recent ones stay in memory, because every segment of a recording needs the same one."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campus.biometrics.models import Gallery
-from campus.common.storage import media_path
+from campus.common.storage import media_path, read_media
 from recognition.errors import GalleryMismatch
 
 if TYPE_CHECKING:
@@ -14,18 +13,17 @@ if TYPE_CHECKING:
 
 def load_gallery(gallery: Gallery) -> "LoadedGallery":
     """The gallery of this row, from its file. Raises GalleryMismatch if the file is missing or damaged."""
-    path = media_path(gallery.path)
     try:
-        status = path.stat()
+        status = media_path(gallery.path).stat()
+        return _load(gallery.path, gallery.embedder, gallery.sha256, (status.st_mtime_ns, status.st_size))
     except OSError as error:
         raise GalleryMismatch(
             "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
         ) from error
-    return _load(path, gallery.embedder, gallery.sha256, (status.st_mtime_ns, status.st_size))
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, embedder: str, sha256: str, _file_version: tuple[int, int]) -> "LoadedGallery":
+def _load(name: str, embedder: str, sha256: str, _file_version: tuple[int, int]) -> "LoadedGallery":
     from recognition.identification.gallery import Gallery
 
-    return Gallery.load(path, embedder, sha256)
+    return Gallery.from_bytes(read_media(name), embedder, sha256)

@@ -20,7 +20,8 @@ from campus.academics.models import Course
 from campus.academics.services import mark_galleries_outdated
 from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import learnable_faces
-from campus.common.storage import media_path, write_media
+from campus.common.encrypted_fields import encrypt_for
+from campus.common.storage import read_media, write_media
 from recognition.vectors import Floats, normalise
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def replace_lecture_faces(*, course: Course, confirmed: Iterable[ConfirmedFace])
     }
     for face in _latest(confirmed):
         try:
-            content = media_path(face.crop).read_bytes()
+            content = read_media(face.crop)
         except FileNotFoundError:
             continue  # a new vote has deleted it meanwhile
         sha256 = hashlib.sha256(content).hexdigest()
@@ -96,7 +97,7 @@ def unembedded_faces(course: Course, embedder: str) -> list[LectureFace]:
 def save_lecture_face(*, face: LectureFace, vector: Floats, embedder: str, fits: bool) -> None:
     """Store a face's unit vector (d,) and, where nothing is decided about it yet, whether it fits the student."""
     rows = LectureFace.objects.filter(pk=face.pk)
-    rows.update(embedder=embedder, vector=vector.astype("<f4").tobytes())
+    rows.update(embedder=embedder, vector=encrypt_for(face, "vector", vector.astype("<f4").tobytes()))
     rows.filter(state=LectureFace.State.NEW).update(
         state=LectureFace.State.LEARNT if fits else LectureFace.State.UNLIKE
     )

@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course, Lecture, Student
 from campus.biometrics.zip_names import NameEncoding
 from campus.common import jobs
+from campus.common.encrypted_fields import EncryptedBinaryField
 from campus.common.file_names import file_suffix
 from campus.common.messages import LocalizedMessage, MessageField, load_message
-from campus.common.storage import delete_media
+from campus.common.storage import clear_storage, delete_media
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -84,7 +85,7 @@ class PhotoImport(jobs.LeasedJob):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="photo_imports")
     course = models.ForeignKey(Course, null=True, on_delete=models.CASCADE, related_name="photo_imports")
-    file = models.FileField(upload_to=zip_path)
+    file = models.FileField(storage=clear_storage, upload_to=zip_path)
     original_name = models.CharField(max_length=255)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     name_encoding = models.CharField(
@@ -150,9 +151,10 @@ class WaitingPhoto(jobs.LeasedJob):
 class Embedding(models.Model):
     """What one embedder makes of an enrolment photo; without a vector where it finds no face to use."""
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     photo = models.ForeignKey(FacePhoto, on_delete=models.CASCADE, related_name="embeddings")
     embedder = models.CharField(max_length=60)
-    vector = models.BinaryField(_("float32 unit vector"), null=True)
+    vector = EncryptedBinaryField(_("float32 unit vector"), null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["photo", "embedder"], name="one_embedding_a_photo_and_embedder")]
@@ -183,7 +185,7 @@ class LectureFace(models.Model):
     quality = models.FloatField(_("quality"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.NEW)
     embedder = models.CharField(_("face model"), max_length=60, blank=True)
-    vector = models.BinaryField(_("float32 unit vector"), null=True)
+    vector = EncryptedBinaryField(_("float32 unit vector"), null=True)
     created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 
     class Meta:

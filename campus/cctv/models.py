@@ -14,10 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Lecture, Room, known_time_zone
 from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
 from campus.common import jobs
+from campus.common.encrypted_fields import EncryptedTextField
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix
 from campus.common.messages import MessageField
 from campus.common.picture_settings import PictureSettings
+from campus.common.storage import clear_storage
 
 MAX_CLOCK_OFFSET_SECONDS = 24 * 3600
 
@@ -59,8 +61,7 @@ class Source(jobs.LeasedJob):
         ),
     )
     username = models.CharField(_("user name"), max_length=200, blank=True, help_text=_("For S3, the access key."))
-    # Encrypted; see campus.cctv.credentials.
-    secret = models.TextField(_("password"), blank=True, editable=False)
+    secret = EncryptedTextField(_("password"), blank=True, default="")
     host_key = models.CharField(
         _("host key"),
         max_length=800,
@@ -127,6 +128,11 @@ class Source(jobs.LeasedJob):
         verbose_name = _("footage source")
         verbose_name_plural = _("footage sources")
         ordering = ["name"]
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password or private key is stored, even one that can't be decrypted any more."""
+        return bool(self.__dict__["secret"])
 
     def __str__(self) -> str:
         return self.name
@@ -244,7 +250,7 @@ class FootageFile(jobs.LeasedJob):
     starts_at = models.DateTimeField(_("from"), null=True, help_text=_("With the camera's clock corrected."))
     ends_at = models.DateTimeField(_("to"), null=True, help_text=_("By the file name; once fetched, by the duration."))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DISCOVERED)
-    file = models.FileField(upload_to=footage_file_path, max_length=200, blank=True)
+    file = models.FileField(storage=clear_storage, upload_to=footage_file_path, max_length=200, blank=True)
     fetched_bytes = models.PositiveBigIntegerField(_("bytes fetched"), default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     info = models.JSONField(_("technical data"), default=dict)

@@ -41,9 +41,12 @@ def save_source(*, source: Source, password: str | None = None, **changes: objec
     for name, value in changes.items():
         setattr(source, name, value)
     secret = clean_password(source, password)
-    if secret is not None:
-        source.secret = credentials.encrypt(secret)
-    return _save(source)
+    with transaction.atomic():
+        _save(source)  # before its password, which is encrypted for the key of the row
+        if secret is not None:
+            source.secret = secret
+            source.save(update_fields=["secret"])
+    return source
 
 
 def clean_password(source: Source, password: str | None) -> str | None:
@@ -73,7 +76,7 @@ def save_camera(*, camera: Camera, **changes: object) -> Camera:
 
 
 def _save(row: Row) -> Row:
-    row.full_clean()
+    row.full_clean(exclude={"secret"})  # of a source: it may be that it can't be decrypted any more
     try:
         with transaction.atomic():
             row.save()

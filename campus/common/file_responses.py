@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import IO
 
 from django.core.exceptions import SuspiciousOperation
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
+
+from campus.common.encryption import UnknownKey
 
 WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PICTURE_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -27,6 +29,8 @@ def _file_response(name: str, download_name: str, kind: str | None) -> FileRespo
     """A response with a stored file: inline as that kind, or as an attachment of no kind."""
     try:
         file = default_storage.open(name)
+    except UnknownKey as error:
+        raise Http404(str(error)) from error
     except (OSError, SuspiciousOperation) as error:
         raise Http404(_("The file is no longer there.")) from error
     response = FileResponse(
@@ -54,7 +58,7 @@ def video_response(request: HttpRequest, name: str) -> HttpResponseBase:
     """A response with a stored video or picture, or with the part of it that the request asks for. Raises Http404."""
     content_type = {**PICTURE_TYPES, ".mp4": "video/mp4"}[Path(name).suffix]
     try:
-        file = default_storage.open(name)
+        file = storages["clear"].open(name)
     except (OSError, SuspiciousOperation) as error:
         raise Http404(_("The video is no longer there.")) from error
     byte_range = requested_range(request, file.size)

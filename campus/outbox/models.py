@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
 from campus.common import jobs
+from campus.common.encrypted_fields import EncryptedTextField
 
 WEBHOOK_PREFIX = "whsec_"
 
@@ -42,7 +43,7 @@ class Webhook(models.Model):
         help_text=_("Empty: all classes."),
     )
     active = models.BooleanField(_("active"), default=True)
-    secret = models.CharField(_("secret"), max_length=80, default=new_secret, editable=False)
+    secret = EncryptedTextField(_("secret"), default=new_secret)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

@@ -14,6 +14,7 @@ from campus.cctv.models import Camera, FootageFile
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.picture_settings import PictureSettings
+from campus.common.storage import clear_storage
 
 
 def recording_path(recording: "Recording", name: str) -> str:
@@ -49,7 +50,7 @@ class Recording(jobs.LeasedJob, PictureSettings):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     lecture = models.ForeignKey(Lecture, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("lecture"))
-    file = models.FileField(upload_to=recording_path, max_length=200, blank=True)
+    file = models.FileField(storage=clear_storage, upload_to=recording_path, max_length=200, blank=True)
     camera = models.ForeignKey(
         Camera,
         null=True,

@@ -9,6 +9,7 @@ import environ
 
 from recognition.cli.environment import inference_precision, network_cache_folder, weights_folder
 
+from .encryption_keys import parse_keys
 from .unfold import unfold
 
 env = environ.FileAwareEnv()
@@ -19,6 +20,8 @@ REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS_DIR", default=str(BASE_DIR / "Repor
 
 DEBUG = False
 SECRET_KEY = env.str("ROLLCALL_SECRET_KEY", default="")
+# They encrypt faces and secrets at rest, the newest first; see campus/common/encryption.py.
+ENCRYPTION_KEYS = parse_keys(env.str("ROLLCALL_ENCRYPTION_KEYS", default=""))
 ALLOWED_HOSTS: list[str] = env.list("ROLLCALL_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 INSTALLED_APPS = [
@@ -136,6 +139,11 @@ FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "uploads")
 for _folder in (DATA_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
     _folder.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
+STORAGES = {
+    "default": {"BACKEND": "campus.common.storage.EncryptedStorage"},
+    "clear": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 REST_FRAMEWORK = {
@@ -224,8 +232,6 @@ WEBHOOK_NETWORKS: list[str] = env.list("ROLLCALL_WEBHOOK_NETWORKS", default=[])
 # Where footage may be fetched from besides public addresses: private networks, where cameras usually are, and folders.
 SOURCE_NETWORKS: list[str] = env.list("ROLLCALL_SOURCE_NETWORKS", default=[])
 SOURCE_FOLDERS: list[str] = env.list("ROLLCALL_SOURCE_FOLDERS", default=[])
-# Keys that encrypt the passwords of sources, the newest first. The secret key is always accepted, too.
-CREDENTIALS_KEYS: list[str] = env.list("ROLLCALL_CREDENTIALS_KEYS", default=[])
 
 # Limits on uploads and fetched files.
 MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024**3)

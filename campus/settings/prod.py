@@ -1,20 +1,23 @@
-"""A campus: behind nginx with TLS. Refuses to start without a key of its own."""
+"""A campus: behind nginx with TLS. Refuses to start without keys of its own."""
 
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import *  # noqa: F403
-from .base import SECRET_KEY, env
+from .base import ENCRYPTION_KEYS, SECRET_KEY, STORAGES, env
+from .encryption_keys import HOW_TO_MAKE_A_KEY
 
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured(
         "ROLLCALL_SECRET_KEY is missing or shorter than 50 characters. Make one with "
         "`python -c 'import secrets; print(secrets.token_urlsafe(50))'` and put it into the environment."
     )
+if not ENCRYPTION_KEYS:
+    raise ImproperlyConfigured(
+        "ROLLCALL_ENCRYPTION_KEYS is missing. Put the keys into the environment that have encrypted what is stored; "
+        f"without them, it can't be read. In a new installation, make a key. {HOW_TO_MAKE_A_KEY}"
+    )
 
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
+STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("ROLLCALL_SSL_REDIRECT", default=True)
 SECURE_HSTS_SECONDS = 31536000

@@ -14,9 +14,6 @@ else:
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the threads of the live server end with their request
 
 SECRET_KEY = "only-for-the-tests-0123456789-0123456789-0123456789"  # noqa: S105
+ENCRYPTION_KEYS = [b"only for the tests, 0123456789 a"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

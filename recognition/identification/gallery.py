@@ -7,6 +7,7 @@ with it; each of these was trained to tell one student from those of the class w
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -116,6 +117,13 @@ class Gallery:
 
     def save(self, path: str | Path) -> str:
         """Write the gallery as an npz file, whole or not at all, and return the file's SHA-256."""
+        content = self.to_bytes()
+        with atomic_write(Path(path)) as beside:
+            beside.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The gallery as the content of an npz file."""
         manifest = {
             "format": FORMAT,
             "embedder": self.embedder,
@@ -125,23 +133,34 @@ class Gallery:
             "impostor_model": asdict(self.impostor_model),
             "operating_points": {strictness: asdict(point) for strictness, point in self.operating_points.items()},
         }
-        with atomic_write(Path(path)) as beside:
-            text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
-            with beside.open("wb") as file:
-                np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
-            return hashlib.sha256(beside.read_bytes()).hexdigest()
+        text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+        file = io.BytesIO()
+        np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
+        return file.getvalue()
 
     @classmethod
     def load(cls, path: str | Path, embedder: str | None = None, sha256: str | None = None) -> "Gallery":
         """Read what `save` wrote.
 
-        Raises GalleryMismatch when the file is missing or damaged, when `sha256` is given and is not its digest, and
-        when `embedder` is given and the gallery was made with another one.
+        Raises GalleryMismatch as `from_bytes`, and when the file is missing.
         """
         try:
-            if sha256 is not None and hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
-                raise GalleryMismatch("The gallery's file was changed after the training. Train the gallery again.")
-            with np.load(path, allow_pickle=False) as arrays:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise _unreadable(error) from error
+        return cls.from_bytes(content, embedder, sha256)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, embedder: str | None = None, sha256: str | None = None) -> "Gallery":
+        """The gallery that `to_bytes` made `content` of.
+
+        Raises GalleryMismatch when it is damaged, when `sha256` is given and is not its digest, and when `embedder` is
+        given and the gallery was made with another one.
+        """
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise GalleryMismatch("The gallery's file was changed after the training. Train the gallery again.")
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 manifest = json.loads(arrays["manifest"].tobytes())
                 templates, coef, intercept = (
                     np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept")
@@ -149,9 +168,7 @@ class Gallery:
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the gallery again.")
         except READ_ERRORS as error:
-            raise GalleryMismatch(
-                "The gallery's file can't be read ({error}). Train the gallery again.", error=type(error).__name__
-            ) from error
+            raise _unreadable(error) from error
         if embedder is not None and manifest["embedder"] != embedder:
             raise GalleryMismatch(
                 "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
@@ -178,6 +195,12 @@ class Gallery:
             },
             report=manifest["report"],
         )
+
+
+def _unreadable(error: BaseException) -> GalleryMismatch:
+    return GalleryMismatch(
+        "The gallery's file can't be read ({error}). Train the gallery again.", error=type(error).__name__
+    )
 
 
 def train_gallery(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,14 @@ from recognition.media.limits import MAX_PHOTO_PIXELS
 MAX_SECONDS = 30  # of the processor
 
 
+class StoredPhoto(Protocol):
+    """A photo that is kept in another way than as a plain file. Errors are those of a file."""
+
+    def read_bytes(self) -> bytes: ...
+
+
 def read_photo(
-    path: Path, max_pixels: int = MAX_PHOTO_PIXELS, max_side: int | None = None
+    photo: Path | StoredPhoto, max_pixels: int = MAX_PHOTO_PIXELS, max_side: int | None = None
 ) -> tuple[NDArray[np.uint8], str, datetime | None]:
     """The photo as uint8 RGB of shape (height, width, 3), upright; its format ("jpeg", ...); and when it was taken, if
     that is known.
@@ -22,6 +29,9 @@ def read_photo(
     UnreadableRecording for a damaged photo, and RecordingOutOfLimits for one of more than `max_pixels`, which is not
     decoded, or that takes absurdly much memory or time.
     """
-    request = PhotoRequest(path=str(path.absolute()), seconds=MAX_SECONDS, max_pixels=max_pixels, max_side=max_side)
-    image, (image_format, taken_at) = DECODER.read_picture(request, max_pixels * 3, tuple[str, datetime | None])
+    path, content = (str(photo.absolute()), None) if isinstance(photo, Path) else ("", photo.read_bytes())
+    request = PhotoRequest(path=path, seconds=MAX_SECONDS, max_pixels=max_pixels, max_side=max_side)
+    image, (image_format, taken_at) = DECODER.read_picture(
+        request, max_pixels * 3, tuple[str, datetime | None], content
+    )
     return image, image_format, taken_at

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -77,9 +77,14 @@ class Sandbox:
             while not isinstance(reply := _next_reply(child), End):
                 yield _value_of(reply, kind)
 
-    def read_picture(self, request: Request, max_bytes: int, kind: type[T]) -> tuple[NDArray[np.uint8], T]:
-        """A picture, RGB of shape (height, width, 3), of at most `max_bytes`, and what is said of it."""
-        with self._child(request, max_bytes) as child:
+    def read_picture(
+        self, request: Request, max_bytes: int, kind: type[T], content: bytes | None = None
+    ) -> tuple[NDArray[np.uint8], T]:
+        """A picture, RGB of shape (height, width, 3), of at most `max_bytes`, and what is said of it.
+
+        It is that of the request's file, or of `content`, if that is given.
+        """
+        with self._child(request, max_bytes, content) as child:
             _, picture = _take(child, _next_reply(child))
             return picture, _value_of(_next_reply(child), kind)
 
@@ -93,8 +98,10 @@ class Sandbox:
                 yield time, picture
 
     @contextmanager
-    def _child(self, request: Request, max_bytes: int) -> Iterator[_Child]:
-        """A child that does what is requested, with `max_bytes` of memory that is shared with it."""
+    def _child(self, request: Request, max_bytes: int, content: bytes | None = None) -> Iterator[_Child]:
+        """A child that does what is requested, with `max_bytes` of memory that is shared with it. `content` takes the
+        place of the request's file.
+        """
         ours, theirs = Pipe()
         ended, end = Pipe(duplex=False)
         descriptor = os.memfd_create("pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -102,8 +109,9 @@ class Sandbox:
             os.ftruncate(descriptor, max_bytes)
             fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
             memory = mmap.mmap(descriptor, max_bytes)
-            with theirs, end:
-                self._pass_on([theirs.fileno(), descriptor, end.fileno()])
+            with theirs, end, ExitStack() as stack:
+                files = [] if content is None else [stack.enter_context(_memory_file(content)).fileno()]
+                self._pass_on([theirs.fileno(), descriptor, end.fileno(), *files])
         finally:
             os.close(descriptor)
         with ours, ended, memory:
@@ -127,6 +135,14 @@ class Sandbox:
                 )
             self._processes[os.getpid()] = process, ours
             socket.send_fds(ours, [b"+"], descriptors)
+
+
+def _memory_file(content: bytes) -> BinaryIO:
+    """A file in memory, which never touches the disk."""
+    file = os.fdopen(os.memfd_create("content", os.MFD_CLOEXEC), "w+b")
+    file.write(content)
+    file.flush()
+    return file
 
 
 def _next_reply(child: _Child) -> Reply:

@@ -23,8 +23,8 @@ FORBIDDEN_CALLS = (
 )  # fmt: skip
 
 
-def confine(path: Path, *, max_bytes: int, max_seconds: int) -> None:
-    """Confine this process, for good, to reading the file at `path`.
+def confine(path: Path | None, *, max_bytes: int, max_seconds: int) -> None:
+    """Confine this process, for good, to reading the file at `path`, if there is one.
 
     It may take `max_bytes` more than it has, and the processor for `max_seconds`. Where the kernel has neither Landlock
     nor seccomp, the limits of memory and time remain.
@@ -41,7 +41,7 @@ def confine(path: Path, *, max_bytes: int, max_seconds: int) -> None:
             read = landlockpy.AccessFS.READ_FILE
             for folder in PROGRAMS:
                 ruleset.allow_path(folder, read | landlockpy.AccessFS.READ_DIR)
-            if path.exists():
+            if path and path.exists():
                 ruleset.allow_path(path, read)
             ruleset.restrict()
     if HAS_SECCOMP:

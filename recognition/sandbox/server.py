@@ -1,8 +1,8 @@
 """The reading process: it imports the readers once, and makes a confined child for each file that is to be read.
 
 Run as `python -m recognition.sandbox.server MODULE FD`; MODULE has the readers. FD is a socket over which it gets, for
-each file, a connection, the shared memory for pixels, and a connection over which it tells the number of the signal
-that ended the child, or 0.
+each file, a connection, the shared memory for pixels, a connection over which it tells the number of the signal that
+ended the child, or 0, and the content, if it is not that of the request's file.
 """
 
 import ctypes
@@ -52,7 +52,7 @@ def serve(control: socket.socket, requests: Any, answer: Answer) -> None:
                 _tell_end(*children.pop(descriptor))
                 os.close(descriptor)
                 continue
-            content, descriptors, _, _ = socket.recv_fds(control, 1, 3)
+            content, descriptors, _, _ = socket.recv_fds(control, 1, 4)
             if not content:
                 return
             child = os.fork()
@@ -63,7 +63,7 @@ def serve(control: socket.socket, requests: Any, answer: Answer) -> None:
                 for _, end in children.values():
                     end.close()
                 _run_child(descriptors, parent, requests, answer)
-            for passed in descriptors[:2]:
+            for passed in (*descriptors[:2], *descriptors[3:]):
                 os.close(passed)
             process = os.pidfd_open(child)
             children[process] = child, Connection(descriptors[2], readable=False)
@@ -79,12 +79,15 @@ def _tell_end(child: int, end: Connection) -> None:
 def _run_child(descriptors: list[int], parent: int, requests: Any, answer: Answer) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
-        connection_fd, memory_fd, end_fd = descriptors
+        connection_fd, memory_fd, end_fd, *content_fd = descriptors
         os.close(end_fd)
         if os.getppid() == parent:
             with Connection(connection_fd) as connection:
                 request = msgspec.msgpack.decode(connection.recv_bytes(), type=requests)
-                confine(Path(request.path), max_bytes=request.max_bytes, max_seconds=request.seconds)
+                path = None if content_fd else Path(request.path)
+                if content_fd:
+                    request.path = f"/proc/self/fd/{content_fd[0]}"  # a file in memory, which Landlock does not confine
+                confine(path, max_bytes=request.max_bytes, max_seconds=request.seconds)
                 _reply(connection, memory_fd, answer(request))
     except Exception:
         traceback.print_exc()

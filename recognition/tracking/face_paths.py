@@ -1,12 +1,12 @@
 """Where each face was, without what says whose it is by its looks: kept for drawing, when the tracks are gone."""
 
+import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from recognition.errors import RecognitionError
-from recognition.files import READ_ERRORS, atomic_write
+from recognition.files import READ_ERRORS
 from recognition.types import Attendance, FacePath, SegmentResult
 
 NOBODY = -1  # in place of no number in the file
@@ -23,23 +23,24 @@ def collect_face_paths(results: Sequence[SegmentResult], attendance: Attendance)
     )
 
 
-def save_face_paths(path: Path, face_paths: Sequence[FacePath]) -> None:
-    """Write the paths, whole or not at all."""
-    with atomic_write(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(
-            file,
-            lengths=np.array([len(face.times) for face in face_paths], np.int64),
-            times=np.concatenate([np.empty(0), *(face.times for face in face_paths)]),
-            boxes=np.concatenate([np.empty((0, 4), np.float32), *(face.boxes for face in face_paths)]),
-            labels=np.array([face.label or "" for face in face_paths], np.str_),
-            unknown=np.array([NOBODY if face.unknown is None else face.unknown for face in face_paths], np.int64),
-        )
+def dump_face_paths(face_paths: Sequence[FacePath]) -> bytes:
+    """The paths as the content of a file."""
+    file = io.BytesIO()
+    np.savez_compressed(
+        file,
+        lengths=np.array([len(face.times) for face in face_paths], np.int64),
+        times=np.concatenate([np.empty(0), *(face.times for face in face_paths)]),
+        boxes=np.concatenate([np.empty((0, 4), np.float32), *(face.boxes for face in face_paths)]),
+        labels=np.array([face.label or "" for face in face_paths], np.str_),
+        unknown=np.array([NOBODY if face.unknown is None else face.unknown for face in face_paths], np.int64),
+    )
+    return file.getvalue()
 
 
-def load_face_paths(path: Path) -> tuple[FacePath, ...]:
-    """Read what `save_face_paths` wrote. Raises RecognitionError when the file is missing or damaged."""
+def load_face_paths(content: bytes) -> tuple[FacePath, ...]:
+    """The paths that `dump_face_paths` made `content` of. Raises RecognitionError when it is empty or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             ends = np.cumsum(arrays["lengths"])[:-1]
             all_times, all_boxes = np.split(arrays["times"], ends), np.split(arrays["boxes"], ends)
             return tuple(

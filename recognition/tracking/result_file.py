@@ -1,20 +1,20 @@
 """The result of a segment as a file, on its way from where it was made to the vote: one npz file, never a pickle."""
 
+import io
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recognition.errors import RecognitionError
-from recognition.files import READ_ERRORS, atomic_write
+from recognition.files import READ_ERRORS
 from recognition.types import Crop, SegmentResult, Track
 
 FORMAT = 2
 
 
-def save_segment_result(path: Path, result: SegmentResult) -> None:
-    """Write the result, whole or not at all. Its `light` and `motion` are left out."""
+def dump_segment_result(result: SegmentResult) -> bytes:
+    """The result as the content of a file. Its `light` and `motion` are left out."""
     manifest = {
         "format": FORMAT,
         "embedder": result.embedder,
@@ -32,14 +32,15 @@ def save_segment_result(path: Path, result: SegmentResult) -> None:
         arrays[f"{i}.qualities"] = track.qualities
         for j, crop in enumerate(track.crops):
             arrays[f"{i}.crop{j}"] = np.frombuffer(crop.jpeg, np.uint8)
-    with atomic_write(path) as beside, beside.open("wb") as file:
-        np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
+    file = io.BytesIO()
+    np.savez(file, manifest=np.frombuffer(json.dumps(manifest).encode(), np.uint8), **arrays)
+    return file.getvalue()
 
 
-def load_segment_result(path: Path) -> SegmentResult:
-    """Read what `save_segment_result` wrote. Raises RecognitionError when the file is missing or damaged."""
+def load_segment_result(content: bytes) -> SegmentResult:
+    """The result that `dump_segment_result` made `content` of. Raises RecognitionError when it is empty or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             manifest = json.loads(arrays["manifest"].tobytes())
             if manifest["format"] != FORMAT:
                 raise ValueError("format")

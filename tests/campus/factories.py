@@ -174,9 +174,13 @@ def gallery(course_: Course | None = None, **fields: Any) -> Gallery:
 
 def source(**fields: Any) -> Source:
     """A folder that footage comes from."""
-    return Source.objects.create(
+    secret = fields.pop("secret", "")
+    row = Source.objects.create(
         **{"name": f"nvr{next(_number)}", "kind": Source.Kind.FOLDER, "address": "/srv/cctv"} | fields
     )
+    row.secret = secret
+    row.save(update_fields=["secret"])
+    return row
 
 
 def room(name: str) -> Room:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, UniqueConstraint
 
 from campus.attendance.statuses import AttendanceStatus
+from campus.common.encrypted_fields import Encrypted
 from campus.common.keys import MatchKeyField
 
 KEPT = {Group, AttendanceStatus}  # a short list in every institution
@@ -79,7 +80,8 @@ def multiply(times: int) -> None:
                 value = another(value, n, field.max_length) if isinstance(value, UUID | str) else None
             elif field.name in differ or (moved and isinstance(value, date)):
                 value = another(value, n, field.max_length)
-            new[field.attname] = value
+            # What is encrypted is so for one row, and is assigned as what it says.
+            new[field.attname] = getattr(model(**row), field.attname) if isinstance(value, Encrypted) else value
         return model(**new)
 
     for model in models():

@@ -27,7 +27,6 @@ from campus.academics.models import Course, Lecture, Room
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
 from campus.attendance.statuses import ATTENDED
 from campus.biometrics.services import add_photo
-from campus.cctv.credentials import encrypt
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common import jobs
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
@@ -182,9 +181,9 @@ def course(shared_data: Path, films: list[Film]) -> Course:
 
 
 def source(rooms: dict[str, Room], *, password: str = "", **fields: Any) -> Source:
-    row = Source.objects.create(
-        **{"pattern": PATTERN, "delay_minutes": 0, "secret": encrypt(password) if password else ""} | fields
-    )
+    row = Source.objects.create(**{"pattern": PATTERN, "delay_minutes": 0} | fields)
+    row.secret = password
+    row.save(update_fields=["secret"])
     for label, room in rooms.items():
         Camera.objects.create(source=row, label=label, room=room)
     return row

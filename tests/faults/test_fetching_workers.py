@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from campus.cctv.credentials import encrypt
 from campus.cctv.fetching import partial_file_path
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
@@ -38,7 +37,7 @@ def test_another_worker_resumes_the_fetch_of_a_killed_one(
     campus.environment["ROLLCALL_SOURCE_NETWORKS"] = "127.0.0.0/8,::1/128"
     source = factories.source(
         pattern="{camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4",
-        secret=encrypt(server.password),
+        secret=server.password,
         max_kib_per_second=128,
         state=Source.State.SCANNING,
         **server.fields | ({"host_key": server.host_key} if kind is OpenSsh else {}),

@@ -1,7 +1,6 @@
 """Classes with trained galleries: the training is real, the faces are those of `tests.faults.fake_vision`."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -9,6 +8,7 @@ from django.core.files.base import ContentFile
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import add_photo, request_training, save_photo_verdict
 from campus.common import jobs
+from campus.common.storage import MediaFile
 from tests.campus import factories
 from tests.faults import fake_vision
 from workers.leased_task import run_attempt
@@ -21,7 +21,7 @@ def add_photos(student: Any, person: int) -> None:
         photo = add_photo(student=student, file=ContentFile(content, "photo.jpg"), name="photo.jpg")
         save_photo_verdict(
             photo=photo,
-            result=fake_vision.check_enrolment_photo(Path(photo.file.path), fake_vision.Embedder()),
+            result=fake_vision.check_enrolment_photo(MediaFile(photo.file.name), fake_vision.Embedder()),
             embedder="dlib-resnet-v1",
         )
 

@@ -16,13 +16,13 @@ from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import request_training
 from campus.common import jobs
-from campus.common.storage import media_path
+from campus.common.storage import media_path, read_media, write_media
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import start_due_votes, tracks_folder
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
-from recognition.tracking.result_file import load_segment_result, save_segment_result
+from recognition.tracking.result_file import dump_segment_result, load_segment_result
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import create_class, train_gallery
@@ -55,9 +55,8 @@ def create_processed_recording(course: Any, segments: list[list[int]], failed: t
         result = fake_vision.process_segment(
             script, fake_vision.probe(script), part, fake_vision.Embedder(), on_progress=lambda share: None
         )
-        path = tracks_folder(recording) / f"1-{segment.index}-x.npz"
-        save_segment_result(path, result)
-        name = str(path.relative_to(path.parents[2]))
+        name = f"tracks/{recording.pk}/1-{segment.index}-x.npz"
+        write_media(name, dump_segment_result(result))
         Segment.objects.filter(pk=segment.pk).update(
             state="done", result=name, faces=result.faces, tracks=len(result.tracks)
         )
@@ -253,7 +252,7 @@ def test_overrides_of_faces_hold_in_the_next_vote() -> None:
 def test_students_of_one_segment_are_previewed_before_the_vote() -> None:
     course = create_class(3)
     recording = create_processed_recording(course, [[0, 1, 9], [2]])
-    result = load_segment_result(media_path(recording.segments.get(index=0).result))
+    result = load_segment_result(read_media(recording.segments.get(index=0).result))
     preview = partial(preview_present_students, recording=recording, result=result, vote=vision.vote)
     assert load_present_gallery(recording) is None
     assert preview(gallery=None) == []

@@ -29,6 +29,7 @@ from campus.cctv.selectors import latest_stored_file
 from campus.cctv.services import fetch_sample_file, save_camera
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import read_media
 from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import describe_reading, footage_at, used_stream
 from campus.recordings.services import change_picture
@@ -92,7 +93,7 @@ def extracted(snapshot: Snapshot, settings: Any) -> NDArray[np.uint8]:
     run_attempt(jobs.SNAPSHOT, take_snapshot, jobs.SNAPSHOT.claim(snapshot.pk, "me"))
     snapshot.refresh_from_db()
     assert (snapshot.state, str(snapshot.error)) == ("ready", "")
-    return np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
+    return np.asarray(Image.open(io.BytesIO(read_media(snapshot.file))))
 
 
 def collect(camera: Camera, *paths: Path) -> Recording:

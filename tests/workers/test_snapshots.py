@@ -12,6 +12,7 @@ from PIL import Image
 from campus.attendance.models import Snapshot
 from campus.attendance.snapshots import SNAPSHOT_RETENTION, finish_snapshot, request_footage_snapshot, request_snapshot
 from campus.common import jobs
+from campus.common.storage import read_media
 from campus.recordings.models import Recording
 from recognition.media.video import probe
 from tests.campus import factories
@@ -43,7 +44,7 @@ def run_snapshot(snapshot: Snapshot) -> Snapshot:
 def test_a_snapshot_shows_its_moment(recording: Recording, settings) -> None:
     snapshot = run_snapshot(request_snapshot(recording=recording, time=2.0))
     assert (snapshot.state, str(snapshot.error)) == ("ready", "")
-    picture = np.asarray(Image.open(io.BytesIO(Path(settings.MEDIA_ROOT, snapshot.file).read_bytes())))
+    picture = np.asarray(Image.open(io.BytesIO(read_media(snapshot.file))))
     assert video_files.number_of(picture) == 20
     assert request_snapshot(recording=recording, time=2.0).pk == snapshot.pk
 

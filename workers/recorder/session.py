@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from campus.cctv.credentials import decrypt
+from campus.cctv.credentials import read_password
 from campus.cctv.egress_policy import allowed_address
 from campus.cctv.models import Camera, Source
 from campus.common.errors import UserError
@@ -48,7 +48,7 @@ def target_for(camera: Camera) -> Target:
         port=address.port,
         path=path,
         username=source.username,
-        password=decrypt(source.secret),
+        password=read_password(source),
         tls_name=tls_name,
     )
 
@@ -131,4 +131,8 @@ class Session:
 def connection_settings(camera: Camera) -> tuple[Any, ...]:
     """The settings whose change requires a new session."""
     source = camera.source
-    return (camera.label, source.address, source.username, source.secret, source.max_file_gib)
+    try:
+        password = read_password(source)
+    except UserError:  # the session says so
+        password = ""
+    return (camera.label, source.address, source.username, password, source.max_file_gib)

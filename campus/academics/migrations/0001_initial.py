@@ -2,6 +2,7 @@ import campus.academics.import_models
 import campus.academics.models
 import campus.common.keys
 import campus.common.messages
+import campus.common.storage
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -89,7 +90,7 @@ class Migration(migrations.Migration):
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('roster', 'roster'), ('calendar', 'calendar')], max_length=10, verbose_name='kind')),
-                ('file', models.FileField(upload_to=campus.academics.import_models.import_path)),
+                ('file', models.FileField(storage=campus.common.storage.clear_storage, upload_to=campus.academics.import_models.import_path)),
                 ('original_name', models.CharField(max_length=255)),
                 ('options', models.JSONField(default=dict)),
                 ('state', models.CharField(choices=[('queued', 'being read'), ('ready', 'ready to import'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),

@@ -1,3 +1,4 @@
+import campus.common.encrypted_fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -8,10 +9,24 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('auth', '0012_alter_user_first_name_max_length'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='TwoFactorDevice',
+            fields=[
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='two_factor_device', serialize=False, to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('secret', campus.common.encrypted_fields.EncryptedTextField(editable=False)),
+                ('last_time_step', models.BigIntegerField(default=0, editable=False)),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
+            ],
+            options={
+                'verbose_name': 'second step of the login',
+                'verbose_name_plural': 'second steps of the login',
+            },
+        ),
         migrations.CreateModel(
             name='AccountEvent',
             fields=[
@@ -70,20 +85,6 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(blank=True, help_text='Of the pages and the e-mails; empty: as the browser asks.', max_length=10)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='preferences', to=settings.AUTH_USER_MODEL)),
             ],
-        ),
-        migrations.CreateModel(
-            name='TwoFactorDevice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('secret', models.CharField(editable=False, max_length=64)),
-                ('last_time_step', models.BigIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='two_factor_device', to=settings.AUTH_USER_MODEL, verbose_name='person')),
-            ],
-            options={
-                'verbose_name': 'second step of the login',
-                'verbose_name_plural': 'second steps of the login',
-            },
         ),
         migrations.CreateModel(
             name='RecoveryCode',

@@ -1,3 +1,4 @@
+import campus.common.encrypted_fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -19,7 +20,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('fingerprint', models.CharField(max_length=64, verbose_name='SHA-256 of the request')),
                 ('status', models.PositiveSmallIntegerField(default=0)),
-                ('body', models.JSONField(null=True)),
+                ('body', campus.common.encrypted_fields.EncryptedTextField(default='', editable=False, help_text='In JSON. It may hold a secret that is shown once.')),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

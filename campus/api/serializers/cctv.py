@@ -22,7 +22,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
             "again whenever `kind` or `address` changes."
         ),
     )
-    has_password = serializers.BooleanField(source="secret", read_only=True)
+    has_password = serializers.BooleanField(read_only=True)
 
     class Meta:
         model = Source

@@ -1,5 +1,7 @@
 import campus.biometrics.models
+import campus.common.encrypted_fields
 import campus.common.messages
+import campus.common.storage
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -50,9 +52,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Embedding',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('embedder', models.CharField(max_length=60)),
-                ('vector', models.BinaryField(null=True, verbose_name='float32 unit vector')),
+                ('vector', campus.common.encrypted_fields.EncryptedBinaryField(editable=False, null=True, verbose_name='float32 unit vector')),
                 ('photo', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='embeddings', to='biometrics.facephoto')),
             ],
         ),
@@ -95,7 +97,7 @@ class Migration(migrations.Migration):
                 ('quality', models.FloatField(verbose_name='quality')),
                 ('state', models.CharField(choices=[('new', 'checked at the next training'), ('learnt', 'learnt'), ('unlike', 'not learnt: unlike the photos'), ('refused', 'not learnt: refused')], default='new', max_length=10, verbose_name='state')),
                 ('embedder', models.CharField(blank=True, max_length=60, verbose_name='face model')),
-                ('vector', models.BinaryField(null=True, verbose_name='float32 unit vector')),
+                ('vector', campus.common.encrypted_fields.EncryptedBinaryField(editable=False, null=True, verbose_name='float32 unit vector')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='made at')),
                 ('lecture', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='faces', to='academics.lecture', verbose_name='lecture')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lecture_faces', to='academics.student', verbose_name='student')),
@@ -131,7 +133,7 @@ class Migration(migrations.Migration):
                 ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('file', models.FileField(upload_to=campus.biometrics.models.zip_path)),
+                ('file', models.FileField(storage=campus.common.storage.clear_storage, upload_to=campus.biometrics.models.zip_path)),
                 ('original_name', models.CharField(max_length=255)),
                 ('state', models.CharField(choices=[('queued', 'in progress'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
                 ('name_encoding', models.CharField(blank=True, choices=[('utf-8', 'Unicode (UTF-8)'), ('cp437', 'English (DOS)'), ('cp850', 'Western European (DOS)'), ('cp852', 'Central European (DOS)'), ('cp866', 'Cyrillic (DOS)'), ('cp857', 'Turkish (DOS)'), ('cp737', 'Greek (DOS)'), ('cp775', 'Baltic (DOS)'), ('cp862', 'Hebrew (DOS)'), ('cp720', 'Arabic (DOS)'), ('gb18030', 'Chinese, simplified (GBK)'), ('cp950', 'Chinese, traditional (Big5)'), ('cp932', 'Japanese (Shift-JIS)'), ('cp949', 'Korean (Windows)'), ('cp874', 'Thai (Windows)'), ('cp1252', 'Western European (Windows)'), ('cp1250', 'Central European (Windows)'), ('cp1251', 'Cyrillic (Windows)'), ('cp1253', 'Greek (Windows)'), ('cp1254', 'Turkish (Windows)'), ('cp1255', 'Hebrew (Windows)'), ('cp1256', 'Arabic (Windows)'), ('cp1257', 'Baltic (Windows)'), ('cp1258', 'Vietnamese (Windows)')], help_text='Empty where all names are in Unicode.', max_length=20, verbose_name='coding of the names')),

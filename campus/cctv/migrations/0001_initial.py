@@ -1,6 +1,8 @@
 import campus.academics.models
 import campus.cctv.models
+import campus.common.encrypted_fields
 import campus.common.messages
+import campus.common.storage
 import django.core.validators
 import django.db.models.deletion
 import uuid
@@ -30,7 +32,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('folder', 'Folder on this server (also a mounted one)'), ('sftp', 'SFTP'), ('ftps', 'FTPS'), ('smb', 'SMB (Windows share)'), ('webdav', 'WebDAV'), ('http', 'HTTP(S) with a list of files'), ('s3', 'S3 and compatible'), ('rtsp', 'RTSP (a camera, recorded during the lecture)')], max_length=10, verbose_name='kind')),
                 ('address', models.CharField(help_text='Such as sftp://nvr.example.org/recordings, or a folder such as /srv/cctv. Without user name and password.', max_length=500, verbose_name='address')),
                 ('username', models.CharField(blank=True, help_text='For S3, the access key.', max_length=200, verbose_name='user name')),
-                ('secret', models.TextField(blank=True, editable=False, verbose_name='password')),
+                ('secret', campus.common.encrypted_fields.EncryptedTextField(blank=True, default='', editable=False, verbose_name='password')),
                 ('host_key', models.CharField(blank=True, help_text="For SFTP: the server's key as in known_hosts, such as “ssh-ed25519 AAAA…”. The first test fills it in.", max_length=800, verbose_name='host key')),
                 ('pattern', models.CharField(blank=True, help_text='Such as {camera}/{date:%Y%m%d}/{start:%H%M%S}.mp4. Also {room}, {end:%H%M%S}, and * for anything else.', max_length=300, verbose_name='path pattern')),
                 ('time_zone', models.CharField(blank=True, help_text="Of the times in file names. Empty: the institution's.", max_length=60, validators=[campus.academics.models.known_time_zone], verbose_name='time zone')),
@@ -151,7 +153,7 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField(help_text="With the camera's clock corrected.", null=True, verbose_name='from')),
                 ('ends_at', models.DateTimeField(help_text='By the file name; once fetched, by the duration.', null=True, verbose_name='to')),
                 ('state', models.CharField(choices=[('discovered', 'discovered'), ('fetching', 'being fetched'), ('retry', 'waiting to be retried'), ('stored', 'stored'), ('duplicate', 'duplicate of another file'), ('failed', 'failed'), ('discarded', 'discarded')], default='discovered', max_length=10, verbose_name='state')),
-                ('file', models.FileField(blank=True, max_length=200, upload_to=campus.cctv.models.footage_file_path)),
+                ('file', models.FileField(blank=True, max_length=200, storage=campus.common.storage.clear_storage, upload_to=campus.cctv.models.footage_file_path)),
                 ('fetched_bytes', models.PositiveBigIntegerField(default=0, verbose_name='bytes fetched')),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('info', models.JSONField(default=dict, verbose_name='technical data')),

@@ -1,3 +1,4 @@
+import campus.common.encrypted_fields
 import campus.common.messages
 import campus.outbox.models
 import django.core.validators
@@ -21,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('url', models.CharField(help_text='Begins with https. Addresses inside your network have to be allowed by the administrator of the server.', max_length=500, validators=[django.core.validators.URLValidator(schemes=['https', 'http'])], verbose_name='address')),
                 ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('secret', models.CharField(default=campus.outbox.models.new_secret, editable=False, max_length=80, verbose_name='secret')),
+                ('secret', campus.common.encrypted_fields.EncryptedTextField(default=campus.outbox.models.new_secret, editable=False, verbose_name='secret')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('course', models.ForeignKey(blank=True, help_text='Empty: all classes.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='webhooks', to='academics.course', verbose_name='class')),
             ],

@@ -1,4 +1,5 @@
 import campus.common.messages
+import campus.common.storage
 import campus.recordings.models
 import django.core.validators
 import django.db.models.deletion
@@ -33,7 +34,7 @@ class Migration(migrations.Migration):
                 ('rotation', models.PositiveSmallIntegerField(choices=[(0, 'as the file says'), (90, 'to the right'), (180, 'upside down'), (270, 'to the left')], default=0, verbose_name='turned')),
                 ('is_mirrored', models.BooleanField(default=False, help_text="Left and right are swapped, for example in a phone's front camera.", verbose_name='mirrored')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('file', models.FileField(blank=True, max_length=200, upload_to=campus.recordings.models.recording_path)),
+                ('file', models.FileField(blank=True, max_length=200, storage=campus.common.storage.clear_storage, upload_to=campus.recordings.models.recording_path)),
                 ('provisional', models.BooleanField(default=False, editable=False, help_text='More footage files may arrive.', verbose_name='provisional')),
                 ('original_name', models.CharField(max_length=255, verbose_name='file name')),
                 ('size', models.PositiveBigIntegerField(editable=False, verbose_name='size in bytes')),

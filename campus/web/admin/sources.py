@@ -73,7 +73,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.instance.secret:
+        if not self.instance.has_password:
             self.fields.pop("forget_password", None)
 
     def clean_private_key(self) -> str:
@@ -138,7 +138,7 @@ class SourceAdmin(RegistrarAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
         secret = ("password",) if self.has_change_permission(request, obj) else ()
         key = ("private_key",) if secret else ()
-        forget = ("forget_password",) if secret and obj and obj.secret else ()
+        forget = ("forget_password",) if secret and obj and obj.has_password else ()
         sets: list[Any] = [
             (
                 None,

@@ -17,7 +17,7 @@ from campus.attendance.services import delete_recording
 from campus.attendance.status_rules import status_from_times
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
-from campus.common.storage import media_path
+from campus.common.storage import media_path, read_media
 from campus.recordings.models import Recording
 from campus.recordings.selectors import coverage, gaps_in_files
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
@@ -76,7 +76,7 @@ def test_rows_say_what_was_seen(recording: Recording) -> None:
     assert record.share == pytest.approx(2990 / 3600)
     assert (AttendanceRecord.objects.get(student=third).status, recording.unknown_people.count()) == ("absent", 2)
     crops = recording.sightings.get(student=first).crops
-    assert Path(recording.file.storage.path(crops[0]["file"])).read_bytes() == jpeg(40)
+    assert read_media(crops[0]["file"]) == jpeg(40)
 
 
 def test_writing_twice_gives_the_same_and_new_pictures_replace_old(

@@ -189,7 +189,7 @@ def test_a_worker_makes_the_picture_of_each_folder_once(row: PhotoImport, settin
         assert page.count("The picture is being made.") == page.count(" data-refresh") == 2
     shown = list(jobs.THUMBNAIL.waiting().order_by("folder"))
     assert [photo.folder for photo in shown] == ["all/Anna", "all/Robert"], "the second photo of Anna is not shown"
-    Path(shown[1].file.path).write_bytes(b"no picture")
+    write_media(shown[1].file.name, b"no picture")
     pictures = [reverse("admin:biometrics_facephoto_waiting", args=[row.pk, photo.pk]) for photo in shown]
     assert [client.get(picture).status_code for picture in pictures] == [404, 404]
     for photo in shown:
