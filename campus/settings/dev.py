@@ -1,13 +1,12 @@
 """One machine, one person: `make run` and `make demo`."""
 
-import secrets
 from collections.abc import Callable
 
 from django.core.management.utils import get_random_secret_key
 
 from .base import *  # noqa: F403
 from .base import DATA_DIR, ENCRYPTION_KEYS, SECRET_KEY
-from .encryption_keys import parse_keys
+from .encryption_keys import make_key, parse_keys
 
 WHITENOISE_USE_FINDERS = True
 
@@ -23,4 +22,4 @@ def _read_or_create(name: str, create: Callable[[], str]) -> str:
 
 
 SECRET_KEY = SECRET_KEY or _read_or_create("secret-key", get_random_secret_key)
-ENCRYPTION_KEYS = ENCRYPTION_KEYS or parse_keys(_read_or_create("encryption-keys", lambda: secrets.token_urlsafe(32)))
+ENCRYPTION_KEYS = ENCRYPTION_KEYS or parse_keys(_read_or_create("encryption-keys", make_key))

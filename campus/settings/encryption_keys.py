@@ -1,12 +1,19 @@
-"""The keys that encrypt what is stored."""
+"""The keys that encrypt what is stored. `python -m campus.settings.encryption_keys` makes one."""
 
 import base64
 import binascii
 import re
+import secrets
+import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
 HOW_TO_MAKE_A_KEY = "To make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+
+def make_key() -> str:
+    """A new key, as ROLLCALL_ENCRYPTION_KEYS has it."""
+    return secrets.token_urlsafe(32)
 
 
 def parse_keys(text: str) -> list[bytes]:
@@ -26,3 +33,7 @@ def parse_keys(text: str) -> list[bytes]:
             )
         keys.append(key)
     return keys
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{make_key()}\n")

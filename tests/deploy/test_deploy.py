@@ -17,6 +17,7 @@ import yaml
 from django.core.management import get_commands
 from PIL import Image
 
+from campus.settings.encryption_keys import make_key, parse_keys
 from workers.celery import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def test_commands_exist(command: list[str]) -> None:
         assert command[3:5] == ["-A", "workers"]
         assert command[5] in {"worker", "beat"}
     else:
-        assert command[2:] == ["workers.recorder"]
+        assert command[2] in {"workers.recorder", "campus.settings.encryption_keys"}
 
 
 def queues(command: list[str]) -> set[str]:
@@ -133,6 +134,22 @@ def test_no_secret_is_in_the_files(compose: dict[str, Any]) -> None:
         assert all(name.endswith("_FILE") for name in secret)
     example = (DEPLOY / "environment.example").read_text()
     assert re.search(r"^ROLLCALL_SECRET_KEY=$", example, re.MULTILINE)
+    assert re.search(r"^ROLLCALL_ENCRYPTION_KEYS=$", example, re.MULTILINE)
+
+
+def test_compose_makes_an_encryption_key_once(compose: dict[str, Any], tmp_path: Path) -> None:
+    setup = compose["services"]["setup"]
+    file = Path(setup["environment"]["ROLLCALL_ENCRYPTION_KEYS_FILE"])
+    assert f"keys:{file.parent}" in setup["volumes"], "not where the data are"
+    environment = os.environ | {"ROLLCALL_ENCRYPTION_KEYS_FILE": str(tmp_path / "keys")}
+    command = setup["command"][2].replace("$$", "$").replace("python -m", f"{sys.executable} -m")
+    only_the_key = ["sh", "-c", command.partition("&& python manage.py")[0]]
+    subprocess.run(only_the_key, cwd=ROOT, env=environment, check=True)
+    first = (tmp_path / "keys").read_text()
+    assert len(parse_keys(first)) == 1
+    assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
+    subprocess.run(only_the_key, cwd=ROOT, env=environment, check=True)
+    assert (tmp_path / "keys").read_text() == first
 
 
 def test_every_setting_is_explained_and_every_explained_setting_is_read() -> None:
@@ -177,6 +194,7 @@ def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alo
         "HOME": str(tmp_path / "var"),
         "PYTHONDONTWRITEBYTECODE": "1",  # in the image, these files cannot be written, and are not needed
         "ROLLCALL_SECRET_KEY": string.ascii_letters,
+        "ROLLCALL_ENCRYPTION_KEYS": make_key(),
         "ROLLCALL_DATA_DIR": str(tmp_path / "var"),
         "ROLLCALL_REPORTS_DIR": str(tmp_path / "var" / "Reports"),
         "ROLLCALL_CACHE_URL": "redis://127.0.0.1:1/1",

@@ -22,6 +22,7 @@ from PIL import Image
 
 from recognition.errors import UnreadableRecording
 from recognition.identification.gallery import Gallery
+from recognition.media.photo import StoredPhoto
 from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Face, Segment, SegmentResult, Track, VideoInfo
 
@@ -63,7 +64,7 @@ def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: obje
     return Embedder(id)
 
 
-def script(path: Path) -> dict:
+def script(path: Path | StoredPhoto) -> dict:
     try:
         return json.loads(path.read_bytes().removeprefix(JPEG_HEAD))
     except ValueError:
@@ -132,14 +133,14 @@ def process_segment(
 
 
 def check_enrolment_photos(
-    paths: Iterable[Path], embedder: Embedder, detector: object = None, *, strict: bool = True
+    paths: Iterable[Path | StoredPhoto], embedder: Embedder, detector: object = None, *, strict: bool = True
 ) -> Iterator[EnrolmentPhoto]:
     for path in paths:
         yield check_enrolment_photo(path, embedder)
 
 
 def check_enrolment_photo(
-    path: Path, embedder: Embedder, detector: object = None, *, strict: bool = True
+    path: Path | StoredPhoto, embedder: Embedder, detector: object = None, *, strict: bool = True
 ) -> EnrolmentPhoto:
     photo = script(path)
     vector = face(photo["person"], photo["variation"], embedder.id)

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campus.accounts.signin import MAX_ATTEMPTS
+from campus.settings.encryption_keys import make_key
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -215,7 +216,9 @@ def test_debug_is_off_and_no_secret_is_in_the_repository(tmp_path: Path):
     refused = start("prod", **folders)
     assert refused.returncode != 0
     assert "ROLLCALL_SECRET_KEY is missing" in refused.stderr
-    campus = start("prod", ROLLCALL_SECRET_KEY="k" * 60, **folders)
+    refused = start("prod", ROLLCALL_SECRET_KEY="k" * 60, **folders)
+    assert "ROLLCALL_ENCRYPTION_KEYS is missing" in refused.stderr
+    campus = start("prod", ROLLCALL_SECRET_KEY="k" * 60, ROLLCALL_ENCRYPTION_KEYS=make_key(), **folders)
     assert campus.stdout.split() == ["False", "k" * 60], campus.stderr
     first, second = start("dev", **folders), start("dev", **folders)
     assert first.returncode == 0, first.stderr
@@ -224,4 +227,5 @@ def test_debug_is_off_and_no_secret_is_in_the_repository(tmp_path: Path):
     assert debug == "False"
     assert len(key) >= 50
     assert key != django_settings.SECRET_KEY
-    assert (tmp_path / "var" / "secret-key").stat().st_mode & 0o077 == 0
+    for name in ("secret-key", "encryption-keys"):
+        assert (tmp_path / "var" / name).stat().st_mode & 0o077 == 0

@@ -29,7 +29,7 @@ from campus.biometrics.photo_zip import (
 )
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_path
+from campus.common.storage import media_path, write_media
 from tests.campus import factories
 from tests.campus.biometrics.test_photo_import import zipped
 from tests.campus.web.admin_tools import Campus, add_photo, picture

@@ -42,7 +42,8 @@ def test_secrets_and_embeddings_are_encrypted_in_the_database(embedded_photo: An
     device = TwoFactorDevice.objects.create(user=factories.user(), secret="JBSWY3DP")
     source = factories.source(secret="öpen sesame")
     embedding = embedded_photo.embeddings.get()
-    for row, name in ((hook, "secret"), (device, "secret"), (source, "secret"), (embedding, "vector")):
+    rows: list[Any] = [hook, device, source, embedding]
+    for row, name in zip(rows, ("secret", "secret", "secret", "vector"), strict=True):
         content = stored(row, name)
         clear = getattr(type(row).objects.get(pk=row.pk), name)
         assert clear == getattr(row, name), "it reads as it was written"
@@ -135,7 +136,8 @@ def test_all_media_but_recordings_are_encrypted(world: World, settings: Any) -> 
     """The folders of a campus with everything in it."""
     write_media("galleries/1.npz", b"gallery")
     factories.lecture_face(world.lecture, world.student)
-    encrypted, clear = set(), set()
+    encrypted: set[str] = set()
+    clear: set[str] = set()
     for path in Path(settings.MEDIA_ROOT).rglob("*"):
         if path.is_file():
             folder = path.relative_to(settings.MEDIA_ROOT).parts[0]
