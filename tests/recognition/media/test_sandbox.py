@@ -108,6 +108,26 @@ def test_errors_are_those_of_the_reader(tmp_path: Path, jpeg: Path) -> None:
         read_photo(jpeg)
 
 
+class InMemory:
+    """A photo that is stored in another way than as a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def read_bytes(self) -> bytes:
+        return self.content
+
+
+def test_a_photo_that_is_no_file_is_read_too_and_never_written_to_the_disk(jpeg: Path) -> None:
+    image, kind, _ = read_photo(InMemory(jpeg.read_bytes()))
+    assert np.array_equal(image, read_photo(jpeg)[0])
+    assert kind == "jpeg"
+    with pytest.raises(UnreadableRecording, match="damaged or incomplete"):
+        read_photo(InMemory(jpeg.read_bytes()[:200]))
+    with pytest.raises(UnreadableRecording):
+        read_photo(InMemory(b""))
+
+
 def test_a_photo_of_thousands_of_passes_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     Image.new("RGB", (64, 48)).save(path, progressive=True)
