@@ -1,7 +1,8 @@
 """Whatever somebody uploads or sends: little memory, little time, and a sentence that says what happened."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,16 @@ import pytest
 from django.core.cache import cache
 from django.db import transaction
 
+from campus.academics import file_contents
+from campus.academics.file_contents import GUESSED_FORMAT, CalendarEntry, CalendarRequest, Table, TableRequest
+from campus.biometrics import zip_contents
+from campus.biometrics.zip_contents import DamagedFile, ListRequest, UnpackRequest, ZipListing, ZippedFile
 from recognition.errors import RecognitionError
 from recognition.media.photo import read_photo
 from recognition.media.video import plan_segments, probe, sample_frames
 from tests.campus.conftest import World, own_folders, world
 from tests.campus.permissions import people
-from tests.hostile import photos, requests, videos
+from tests.hostile import photos, requests, tables, videos
 from tests.hostile.case import MAX_PEAK_BYTES, MAX_SECONDS, READ, Case, measured
 
 __all__ = ["own_folders", "world"]
@@ -53,11 +58,53 @@ def read_as_recording(path: Path) -> str:
     return READ
 
 
-MEDIA = [(case, read_as_photo) for case in photos.cases()] + [(case, read_as_recording) for case in videos.cases()]
+def read_as_roster(path: Path) -> str:
+    try:
+        request = TableRequest(path=str(path), format=GUESSED_FORMAT)
+        table = file_contents.READERS.read_value(request, Table)
+    except RecognitionError as error:
+        return str(error)
+    assert {len(row) for row in table.rows} == {len(table.headers)}
+    return READ
 
 
-@pytest.mark.parametrize(("case", "read"), [pytest.param(*row, id=row[0].name) for row in MEDIA])
-def test_photos_and_recordings(
+def read_as_calendar(path: Path) -> str:
+    request = CalendarRequest(path=str(path), until=date(2099, 12, 31), zone="Europe/Berlin")
+    try:
+        entries = file_contents.READERS.read_value(request, list[CalendarEntry])
+    except RecognitionError as error:
+        return str(error)
+    return " ".join([READ, *{str(entry.problem) for entry in entries if entry.problem}])
+
+
+def read_as_zip(path: Path) -> str:
+    try:
+        zip_contents.READERS.read_value(ListRequest(path=str(path)), ZipListing)
+        request = UnpackRequest(path=str(path), encoding="utf-8", first=0, max_photo_bytes=40 << 20)
+        said = {READ}
+        for part in zip_contents.READERS.read_values(request, ZippedFile | DamagedFile | bytes):
+            if isinstance(part, ZippedFile) and part.refusal:
+                said = {str(part.refusal)}
+            elif isinstance(part, DamagedFile):
+                said = {"The file is damaged."}
+    except RecognitionError as error:
+        return str(error)
+    return " ".join(said)
+
+
+FILES: list[tuple[Iterator[Case], Callable[[Path], str]]] = [
+    (photos.cases(), read_as_photo),
+    (videos.cases(), read_as_recording),
+    (tables.rosters(), read_as_roster),
+    (tables.calendars(), read_as_calendar),
+    (tables.zips(), read_as_zip),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "read"), [pytest.param(case, read, id=case.name) for cases, read in FILES for case in cases]
+)
+def test_files(
     case: Case, read: Callable[[Path], str], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     path = tmp_path / "upload"
