@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.academics.file_contents import (
@@ -24,7 +23,6 @@ from campus.academics.file_contents import (
     TableRequest,
 )
 from campus.academics.models import Course, FileImport
-from campus.accounts.roles import AnyUser
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -33,15 +31,11 @@ from recognition.sandbox.protocol import decode_value, encode
 log = logging.getLogger(__name__)
 
 FILE_IMPORT_RETENTION = timedelta(days=1)
+MAX_IMPORTS_PER_USER = 20
 
 
 class StillReading(UserError):
     """The file of an import is not read yet."""
-
-
-def file_imports_for(user: AnyUser) -> QuerySet[FileImport]:
-    """The user's own imports: who is on a list that is not imported yet is nobody else's business."""
-    return FileImport.objects.filter(user=user.pk).defer("content")
 
 
 def create_roster_import(
@@ -77,6 +71,8 @@ def _store(row: FileImport, file: "File[Any]", name: str) -> FileImport:
         raise
     with transaction.atomic():
         row.save(force_insert=True)
+        for oldest in FileImport.objects.filter(user=row.user).defer("content")[MAX_IMPORTS_PER_USER:]:
+            oldest.delete()
         jobs.READ_FILE.request(row.pk)
     log.info("%s import %s: %d bytes from user %s", row.kind, row.pk, file.size, row.user_id)
     return row
@@ -131,4 +127,4 @@ def delete_file_import(*, row: FileImport) -> None:
 
 def delete_expired_file_imports() -> None:
     """Delete imports that are older than a day, with the names in them."""
-    FileImport.objects.filter(created_at__lt=timezone.now() - FILE_IMPORT_RETENTION).delete()
+    FileImport.objects.filter(created_at__lt=timezone.now() - FILE_IMPORT_RETENTION).defer("content").delete()

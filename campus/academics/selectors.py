@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Course, Lecture, Student
+from campus.academics.models import Course, FileImport, Lecture, Student
 from campus.accounts.roles import AnyUser, sees_everything
 
 MAX_BREAK_WITHIN_TERM = timedelta(weeks=6)
@@ -32,6 +32,11 @@ def students_for(user: AnyUser) -> QuerySet[Student]:
     if sees_everything(user):
         return Student.objects.all()
     return Student.objects.filter(pk__in=Student.objects.filter(enrolments__course__in=courses_for(user)).values("pk"))
+
+
+def file_imports_for(user: AnyUser) -> QuerySet[FileImport]:
+    """The user's own imports: who is on a list that is not imported yet is nobody else's business."""
+    return FileImport.objects.filter(user=user.pk).defer("content")
 
 
 def roster(course: Course, day: date) -> QuerySet[Student]:

@@ -16,6 +16,7 @@ from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from tests.campus.conftest import jpeg
+from tests.campus.file_imports import read_uploads
 from tests.campus.web.admin_tools import picture
 from tests.e2e.conftest import SignIn, sees, until, usable
 
@@ -48,7 +49,10 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     page.goto("/admin/academics/student/import/")
     page.set_input_files("input[type=file]", file)
     page.get_by_role("button", name="Preview").click()
-    sees(page, "2 new")
+    sees(page, "roster.csv is being read")
+    usable(page)
+    read_uploads()
+    sees(page, "2 new")  # by itself
     usable(page)
     page.get_by_role("button", name="Import").click()
     page.wait_for_url("**/admin/academics/student/")
@@ -84,15 +88,21 @@ def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(regist
     page.goto("/admin/academics/student/import/")
     page.set_input_files("input[type=file]", file)
     page.get_by_role("button", name="Preview").click()
+    sees(page, "is being read")
+    read_uploads()
     sees(page, "Check that these are right: Łukasz Wójcik", "The same person? 1 row to decide")
     usable(page)
 
     page.get_by_label("Encoding").select_option("cp1252")
     page.get_by_role("button", name="Refresh preview").first.click()
+    sees(page, "is being read")
+    read_uploads()
     sees(page, "£ukasz Wójcik")
     page.get_by_text("File", exact=True).click()
     page.get_by_label("Encoding").select_option("cp1250")
     page.get_by_role("button", name="Refresh preview").first.click()
+    sees(page, "is being read")
+    read_uploads()
 
     page.get_by_label("The file is the complete roster").check()
     page.get_by_role("button", name="Import").click()

@@ -18,7 +18,8 @@ from campus.cctv.models import Source
 from campus.cctv.path_patterns import PathFields, compile_pattern
 from campus.common.errors import UserError
 from campus.common.file_names import file_suffix, sanitize_file_name
-from campus.common.keys import match_key, number_key, remove_invisible
+from campus.common.keys import match_key, number_key
+from campus.common.visible_text import remove_invisible
 from tests.campus import factories
 from tests.fuzz.fuzzing import fuzz
 

@@ -9,8 +9,9 @@ from django.db import transaction
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from campus.academics.file_contents import SEPARATORS, TableFormat
 from campus.academics.roster_columns import guess_columns
-from campus.academics.roster_files import SEPARATORS, TableFormat, read_table
+from campus.academics.roster_files import read_table
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import plan_roster
 from campus.academics.roster_workbooks import format_integer

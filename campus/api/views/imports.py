@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campus.academics.calendar_import import EntryChange, plan_import, save_import
-from campus.academics.file_imports import check_is_read, entries_of, file_imports_for
+from campus.academics.file_imports import check_is_read, entries_of
 from campus.academics.models import Course, FileImport
+from campus.academics.selectors import file_imports_for
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrarOrReadOnly
 from campus.api.serializers.imports import FileImportSerializer

@@ -24,9 +24,9 @@ from unfold.widgets import (
 )
 
 from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
-from campus.academics.file_imports import create_calendar_import, delete_file_import, entries_of, file_imports_for
+from campus.academics.file_imports import create_calendar_import, delete_file_import, entries_of
 from campus.academics.models import Course, FileImport, Lecture
-from campus.academics.selectors import lectures_for
+from campus.academics.selectors import file_imports_for, lectures_for
 from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording

@@ -17,7 +17,6 @@ from campus.academics.file_contents import TableFormat
 from campus.academics.file_imports import (
     create_roster_import,
     delete_file_import,
-    file_imports_for,
     read_again,
     table_of,
 )
@@ -26,7 +25,7 @@ from campus.academics.roster_columns import COLUMNS, FIELDS, guess_columns
 from campus.academics.roster_export import roster_rows, write_csv, write_workbook
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
-from campus.academics.selectors import students_for
+from campus.academics.selectors import file_imports_for, students_for
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
 from campus.web.admin.base import render_badge, signed_in_user

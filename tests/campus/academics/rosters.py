@@ -21,7 +21,7 @@ IMPORT = "/admin/academics/student/import/"
 
 def upload(client: Client, content: bytes, **fields: Any) -> str:
     """Returns the address of the preview; the file is read."""
-    address: str = client.post(IMPORT, {"file": SimpleUploadedFile("roster", content), **fields}).url
+    address = client.post(IMPORT, {"file": SimpleUploadedFile("roster", content), **fields})["Location"]
     read_uploads()
     return address
 
@@ -34,7 +34,7 @@ def preview(client: Client, content: bytes, **fields: Any) -> tuple[str, RosterP
 
 def read_otherwise(client: Client, address: str, **chosen: object) -> Any:
     """The preview of the file in another format."""
-    assert client.post(address, {"format": "", **chosen}).url == address
+    assert client.post(address, {"format": "", **chosen})["Location"] == address
     read_uploads()
     return client.get(address)
 

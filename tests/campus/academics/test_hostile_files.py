@@ -20,25 +20,22 @@ from recognition.errors import RecognitionError, RecordingOutOfLimits
 from tests.campus.academics.calendars import ics, single
 from tests.campus.academics.rosters import workbook
 
-SHEET = "xl/worksheets/sheet1.xml"
-STRINGS = "xl/sharedStrings.xml"
 NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 FIRST_ROWS = "".join(
     f'<row r="{number}"><c t="inlineStr"><is><t>{text}</t></is></c></row>' for number, text in ((1, "number"), (2, "1"))
 )
-ENTITIES = "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(8))
 
 
 def with_parts(**parts: str) -> bytes:
     """A workbook, parts of which are replaced."""
     content = io.BytesIO()
-    names = {"sheet": SHEET, "strings": STRINGS, "styles": "xl/styles.xml", "book": "xl/workbook.xml"}
+    names = {"sheet": "xl/worksheets/sheet1.xml", "book": "xl/workbook.xml"}
     replaced = {names[name]: text for name, text in parts.items()}
     with (
         zipfile.ZipFile(io.BytesIO(workbook(["number"], ["1"]))) as old,
         zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
     ):
-        for name in {*old.namelist(), *replaced}:
+        for name in old.namelist():
             new.writestr(name, replaced.get(name) or old.read(name))
     return content.getvalue()
 
@@ -49,14 +46,7 @@ def sheet(rows: str) -> str:
 
 MARKS = "e" + "\u0301\u0323" * 15_000
 TABLES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "68 MB of strings": (lambda: with_parts(strings="<si><t/></si>" * 5_200_000), "too large"),
-    "5 million empty rows": (lambda: with_parts(sheet=sheet("<row/>" * 5_000_000)), "too large"),
-    "5 million styles": (lambda: with_parts(styles=f"<styleSheet>{'<xf/>' * 5_000_000}</styleSheet>"), "too large"),
     "5 million names": (lambda: with_parts(book=f"<workbook>{'<n/>' * 5_000_000}</workbook>"), "too large"),
-    "rows in rows": (lambda: with_parts(sheet=f"<worksheet {NAMESPACE}>" + "<row>" * 200_000), "no Excel workbook"),
-    "entities": (lambda: with_parts(sheet=f"<!DOCTYPE x [<!ENTITY a 'a'>{ENTITIES}]>{sheet('&i;')}"), "no Excel"),
-    "a field of 9 MB": (lambda: b"number\n" + b"1" * 3_000_000, "far too long"),
-    "quotation marks": (lambda: b"number\n" + b'"' * 3_000_000, "quotation marks"),
     "a row of a million cells": (lambda: b"number" + b",1" * 1_000_000, "no rows"),
     "a million rows": (lambda: b"number\n" + b"1\n" * 1_000_000, "more than 20000 rows"),
     "long texts": (lambda: b"number,name\n" + (b"1," + b"x" * 1_000 + b"\n") * 5_000, "more than 4 million"),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from campus.academics.file_contents import TableFormat
 from campus.academics.roster_columns import guess_columns, is_month_first, parse_day
-from campus.academics.roster_files import TableFormat, read_table
+from campus.academics.roster_files import read_table
 from campus.academics.roster_workbooks import format_integer
 from campus.common.errors import UserError
 

@@ -226,6 +226,7 @@ def test_a_rosters_columns_are_named_where_they_do_not_say_what_they_are(office:
         return import_roster(office, world.course, b"Kennung;Wer\nN-9;Grace Hopper\n", columns=columns, dry_run=True)
 
     assert [row["name"] for row in send({"number": "Kennung", "name": "Wer"})["new"]] == ["Grace Hopper"]
+    wrong: object
     for wrong in ({"number": "Nobody"}, {"shoe": "Wer"}, [], {"number": 1}, "{"):
         assert send(wrong)["errors"][0]["pointer"] == "#/columns", wrong
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from campus.academics.apps import update_number_keys
 from campus.academics.models import Room, Student
-from campus.common.keys import match_key, number_key, remove_invisible, sort_key
+from campus.common.keys import match_key, number_key, sort_key
+from campus.common.visible_text import remove_invisible
 from tests.campus import factories
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
