@@ -4,7 +4,7 @@ Which address they listen on, and how many there are, is said where they are sta
 """
 
 worker_class = "campus.gunicorn_worker.Worker"
-worker_connections = 1000  # of a process, most of them waiting
+worker_connections = 500  # of a process, most of them waiting; it may have 1024 files open
 keepalive = 10  # seconds, also between two pieces of a request
 timeout = 120
 graceful_timeout = 30

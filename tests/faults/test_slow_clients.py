@@ -59,6 +59,21 @@ def refusal(port: int, request: bytes, tls: ssl.SSLContext | None = None) -> byt
         return connection.recv(4096).partition(b"\r\n")[0]
 
 
+def statuses_on_one_connection(port: int) -> list[bytes]:
+    """Of two requests that are sent at once, and of one after their responses."""
+    request = b"GET /login/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection(("localhost", port), timeout=PAGE_SECONDS) as connection:
+        stream = connection.makefile("rb")
+        statuses = []
+        for requests in (2, 1):
+            connection.sendall(request * requests)
+            for _ in range(requests):
+                statuses.append(stream.readline().split()[1])
+                headers = list(iter(stream.readline, b"\r\n"))
+                stream.read(next(int(line.split()[1]) for line in headers if line.startswith(b"Content-Length")))
+    return statuses
+
+
 def test_slow_clients_and_uploads_leave_the_pages_alone(web: WebServer, tmp_path: Path):
     transfers = WebServer(tmp_path, threads=16)
     transfers.start()
@@ -66,6 +81,7 @@ def test_slow_clients_and_uploads_leave_the_pages_alone(web: WebServer, tmp_path
         assert page(web.url) == 200
         with SlowClients(web.port, STRANGERS * 50):
             assert [page(web.url) for _ in range(10)] == [200] * 10, "without nginx"
+        assert statuses_on_one_connection(web.port) == [b"200"] * 3
         assert b" 413 " in refusal(web.port, SLOW_LARGE_LOGIN)
         chunked = SLOW_LOGIN.replace(b"Content-Length: 50000", b"Transfer-Encoding: chunked")
         assert b" 411 " in refusal(web.port, chunked)
