@@ -2,7 +2,6 @@
 same door."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from django.urls import reverse
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
-from campus.common.storage import delete_media, write_media
+from campus.common.storage import delete_media, read_media, write_media
 from tests.campus import factories
 from tests.campus.web.admin_tools import Campus, add_photo, client_of
 
@@ -101,7 +100,7 @@ def test_pictures_are_shown_safely(campus: Campus, registrar: Client) -> None:
     photo = FacePhoto.objects.get()
     thumbnail = reverse("admin:biometrics_facephoto_thumbnail", args=[photo.pk])
     assert registrar.get(thumbnail).status_code == 404, "no worker has seen the photo"
-    write_media("thumbnails/a.jpg", Path(photo.file.path).read_bytes())
+    write_media("thumbnails/a.jpg", read_media(photo.file.name))
     FacePhoto.objects.update(thumbnail="thumbnails/a.jpg")
     for kind in ("thumbnail", "picture"):
         response = registrar.get(reverse(f"admin:biometrics_facephoto_{kind}", args=[photo.pk]))
