@@ -1,5 +1,6 @@
 """A real web server of two processes on the tests' database, which can be killed and started again."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from django.db import connection
 
 from deploy.local import free_port
 
+PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1  # include/uapi/linux/prctl.h; since Linux 6.3
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 60.0
 
@@ -44,7 +46,13 @@ class WebServer:
         command = [sys.executable, "-m", "gunicorn", "tests.web_app", *settings, *processes]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_deny_write_execute,
             )
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
@@ -59,3 +67,8 @@ class WebServer:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def _deny_write_execute() -> None:
+    """As MemoryDenyWriteExecute does in deploy/systemd/rollcall-web.service."""
+    ctypes.CDLL(None).prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
