@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tokenize
 import uuid
 import zipfile
 import zlib
@@ -10,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # What reading a missing, damaged or forged npz or JSON file can raise. RuntimeError: it is locked, or packed in another
-# way; MemoryError: it says that it is huge.
+# way; MemoryError: it says that it is huge; SyntaxError and TokenError: of NumPy, about an array's head.
 READ_ERRORS = (
-    *(OSError, ValueError, LookupError, EOFError, TypeError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(OSError, ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
 )
 
 

@@ -167,34 +167,34 @@ class Gallery:
                 )
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the gallery again.")
+            if embedder is not None and manifest["embedder"] != embedder:
+                raise GalleryMismatch(
+                    "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
+                    "Train the gallery again, or use the embedder that it was made with.",
+                    made=manifest["embedder"],
+                    now=embedder,
+                )
+            impostors = manifest["impostor_model"]
+            return cls(
+                embedder=manifest["embedder"],
+                labels=tuple(manifest["labels"]),
+                templates=templates,
+                photo_counts=np.array(manifest["photo_counts"], np.int64),
+                coef=coef,
+                intercept=intercept,
+                impostor_model=ImpostorModel(
+                    starts=rows_of_three(impostors["starts"]),
+                    scales=rows_of_three([impostors["scales"]])[0],
+                    shape=impostors["shape"],
+                ),
+                operating_points={
+                    strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
+                    for strictness, point in manifest["operating_points"].items()
+                },
+                report=manifest["report"],
+            )
         except READ_ERRORS as error:
             raise _unreadable(error) from error
-        if embedder is not None and manifest["embedder"] != embedder:
-            raise GalleryMismatch(
-                "The gallery was made with the embedder {made}, and faces are now compared with {now}. "
-                "Train the gallery again, or use the embedder that it was made with.",
-                made=manifest["embedder"],
-                now=embedder,
-            )
-        impostors = manifest["impostor_model"]
-        return cls(
-            embedder=manifest["embedder"],
-            labels=tuple(manifest["labels"]),
-            templates=templates,
-            photo_counts=np.array(manifest["photo_counts"], np.int64),
-            coef=coef,
-            intercept=intercept,
-            impostor_model=ImpostorModel(
-                starts=rows_of_three(impostors["starts"]),
-                scales=rows_of_three([impostors["scales"]])[0],
-                shape=impostors["shape"],
-            ),
-            operating_points={
-                strictness: OperatingPoint(**(point | {"thresholds": tuple(point["thresholds"])}))
-                for strictness, point in manifest["operating_points"].items()
-            },
-            report=manifest["report"],
-        )
 
 
 def _unreadable(error: BaseException) -> GalleryMismatch:

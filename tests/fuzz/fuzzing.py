@@ -1,6 +1,7 @@
 """Fuzz tests: hostile examples for the readers of what comes from outside.
 
-`make test` runs a few examples of each, `make fuzz` as many as fit into FUZZ_MINUTES. An example fails by any error but
+`make test` runs a few examples of each, so that all of them take seconds there: what a minute of chance would find, the
+rows of `tests/hostile` hold. `make fuzz` runs as many as fit into FUZZ_MINUTES. An example fails by any error but
 the reader's own, by taking long, and by taking much memory. The one that is being tried is in .hypothesis/fuzz, as a
 call that can be copied into a test: it stays there if it fails, and also if it ends or hangs the process.
 """
@@ -32,14 +33,16 @@ EXAMPLES = REPOSITORY / ".hypothesis" / "fuzz"
 MEMORY_STATUS, MEMORY_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def fuzz(**strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[pytest.CaptureFixture], None]]:
-    """Make a test that calls the decorated check with examples of the strategies."""
+def fuzz(
+    examples: int = EXAMPLES_IN_TESTS, **strategies: SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[[pytest.CaptureFixture], None]]:
+    """Make a test that calls the decorated check with examples of the strategies; with so many in `make test`."""
 
     def decorate(check: Callable[..., None]) -> Callable[[pytest.CaptureFixture], None]:
         count = 0
 
         @settings(
-            max_examples=EXAMPLES_A_ROUND if FUZZ_SECONDS else EXAMPLES_IN_TESTS,
+            max_examples=EXAMPLES_A_ROUND if FUZZ_SECONDS else examples,
             derandomize=False,
             phases=(Phase.reuse, Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),

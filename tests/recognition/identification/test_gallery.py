@@ -232,7 +232,9 @@ def test_a_gallery_of_another_embedder_is_refused(tmp_path: Path) -> None:
         Gallery.load(tmp_path / "gallery.npz", "facenet-20180402")
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "pickle", "text", "huge", "unusual"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "cut", "changed", "pickle", "text", "huge", "unusual", "partial", "header"]
+)
 def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "gallery.npz"
     digest: str | None = gallery_of_class(3).save(path)
@@ -260,6 +262,15 @@ def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: str) -> None:
         for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
             data[data.find(signature) + offset] = 99  # a way to pack that zipfile does not know
         path.write_bytes(data)
+        digest = None
+    elif damage == "partial":  # of this version, without what follows
+        manifest = np.frombuffer(json.dumps({"format": FORMAT, "labels": [], "embedder": EMBEDDER}).encode(), np.uint8)
+        with path.open("wb") as file:
+            np.savez(file, manifest=manifest, templates=np.zeros(0), coef=np.zeros(0), intercept=np.zeros(0))
+        digest = None
+    elif damage == "header":  # NumPy takes it for a text of Python
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("manifest.npy", b"\x93NUMPY\x01\x00\x02\x00(\n")
         digest = None
     else:
         path.write_text("no gallery")
