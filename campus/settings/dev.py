@@ -1,6 +1,8 @@
 """One machine, one person: `make run` and `make demo`."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.core.management.utils import get_random_secret_key
 
@@ -15,9 +17,12 @@ def _read_or_create(name: str, create: Callable[[], str]) -> str:
     """What is kept in this file; made at the first start, so that sessions and data outlive a restart."""
     file = DATA_DIR / name
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(create())
+        new = file.with_name(f".{name}-{os.getpid()}")
+        new.touch(mode=0o600)
+        new.write_text(create())
+        with suppress(FileExistsError):  # another process was faster
+            file.hardlink_to(new)
+        new.unlink()
     return file.read_text()
 
 
