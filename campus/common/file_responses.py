@@ -56,7 +56,7 @@ def requested_range(request: HttpRequest, size: int) -> tuple[int, int] | None:
 
 def video_response(request: HttpRequest, name: str) -> HttpResponseBase:
     """A response with a stored video or picture, or with the part of it that the request asks for. Raises Http404."""
-    content_type = {**PICTURE_TYPES, ".mp4": "video/mp4"}[Path(name).suffix]
+    content_type = {**PICTURE_TYPES, ".mp4": "video/mp4"}.get(Path(name).suffix, "application/octet-stream")
     try:
         file = storages["clear"].open(name)
     except (OSError, SuspiciousOperation) as error:
