@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from uuid import UUID
 
 import pytest
@@ -61,12 +61,21 @@ def api_routes() -> list[Route]:
     return [route for route in routes() if route.pattern.startswith("/api/") and not route.name.endswith("events")]
 
 
+def takes(client: Client, verb: HTTPMethod, where: str) -> bool:
+    """Whether the address knows the verb: where it does not, no body is read."""
+    with transaction.atomic():
+        response = client.generic(verb, where, b"{}", content_type=JSON, headers={"Tus-Resumable": "1.0.0"})
+        transaction.set_rollback(True)
+    return response.status_code != HTTPStatus.METHOD_NOT_ALLOWED
+
+
 def test_no_body_breaks_the_api(world: World) -> None:
     keys, client = things(world), people(world)["registrar"]
     broken = [
         f"{verb} {route.pattern}: {kind} {body[:20]!r}"
         for route in api_routes()
         for verb in VERBS[1:4]
+        if takes(client, verb, address(route, keys))
         for kind, body in BODIES
         if breaks(client, verb, address(route, keys), kind, body)
     ]
