@@ -170,6 +170,16 @@ def test_every_setting_is_explained_and_every_explained_setting_is_read() -> Non
         assert re.match(r"# \S", example[number - 1]), f"{name} has no line that explains it"
 
 
+READ_A_TABLE = """
+try:
+    import campus.academics.file_readers
+except ModuleNotFoundError:
+    pass
+else:
+    raise SystemExit("A web process can read tables.")
+"""
+
+
 @pytest.mark.parametrize("image", ["Dockerfile", "Dockerfile.gpu"])
 def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alone(image: str, tmp_path: Path) -> None:
     text = (DEPLOY / image).read_text()
@@ -201,7 +211,7 @@ def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alo
     }
     for command in (
         ["manage.py", "check", "--deploy", "--fail-level", "WARNING"],
-        ["-c", "import campus.wsgi"],
+        ["-c", f"import campus.wsgi\n{READ_A_TABLE}"],
         ["-c", "import workers; workers.app.loader.import_default_modules()"],
         ["manage.py", "migrate", "--noinput"],
         ["manage.py", "createsuperuser", "--noinput", "--username", "registrar", "--email", "registrar@example.org"],
