@@ -38,6 +38,7 @@ from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
 from campus.biometrics.models import LookAlike, PhotoImport, WaitingPhoto
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
+from campus.common.storage import clear_storage
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Upload
 from recognition.messages import Message
@@ -164,7 +165,7 @@ def things(world: World) -> dict[str, object]:
             start=0,
             end=10,
             state=AnnotatedVideo.State.READY,
-            file=default_storage.save("annotated/one.mp4", ContentFile(b"video")),
+            file=clear_storage().save("annotated/one.mp4", ContentFile(b"video")),
         ).pk,
         "snapshots": Snapshot.objects.create(
             recording=world.recording,

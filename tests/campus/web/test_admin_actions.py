@@ -228,7 +228,7 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     page = registrar.get(to).content.decode()
     assert "2 of 2 files checked: 1 added, 0 skipped" in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
-    assert "data-refresh" not in page
+    assert "is being read" not in page
     assert "<b>x</b>" not in page
     assert to in registrar.get(address).content.decode(), "it is found again"
     assert client_of("another", registrar=True).get(to).status_code == 404

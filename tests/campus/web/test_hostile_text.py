@@ -26,6 +26,7 @@ EVALUATED = re.compile(r"x-|@|:|hx-(on|vals|vars|headers)")  # by Alpine.js and 
 OURS = {
     "embedder",
     "event",
+    "file",
     "events",
     "password",
     "sha256",

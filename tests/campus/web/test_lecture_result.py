@@ -19,6 +19,7 @@ from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_lecture_report
 from campus.cctv.clips import update_lectures_shown_by
+from campus.common.storage import write_media
 from campus.recordings.models import Recording, Segment
 from campus.web.views.account import VERSION
 from recognition.messages import Message
@@ -232,8 +233,8 @@ def test_pictures(lecturer: Client, world: World):
     assert photo["Content-Disposition"] == f"inline; filename*=utf-8''{quote('Zoë.jpg')}"
 
 
-def test_a_file_that_is_no_picture_is_not_shown_as_a_page(lecturer: Client, world: World, settings):
-    (settings.MEDIA_ROOT / "photos" / "evil.html").write_text("<script>alert(1)</script>")
+def test_a_file_that_is_no_picture_is_not_shown_as_a_page(lecturer: Client, world: World):
+    write_media("photos/evil.html", b"<script>alert(1)</script>")
     world.photo.file.name = "photos/evil.html"
     world.photo.save()
     response = lecturer.get(reverse("photo", args=[world.photo.pk]))
