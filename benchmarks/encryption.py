@@ -74,7 +74,7 @@ def measure(video: Path) -> None:
     for n, name in enumerate(names):
         write_media(name, crops[n % len(crops)])
         media_path(f"{name}.clear").write_bytes(crops[n % len(crops)])
-    page = median_seconds(lambda: [b"".join(picture_response(name)) for name in names])  # type: ignore[arg-type]
+    page = median_seconds(lambda: [b"".join(picture_response(name)) for name in names])
     clear = median_seconds(lambda: [media_path(f"{name}.clear").read_bytes() for name in names])
     both = median_seconds(lambda: [decrypt(media_path(name).read_bytes(), f"media:{name}") for name in names])
     print(f"{len(names)} responses with crops: {page * 1000:.1f} ms; decrypting: {(both - clear) * 1000:.1f} ms")

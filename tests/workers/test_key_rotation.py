@@ -90,7 +90,9 @@ def test_rotation_under_load_loses_nothing(settings: Any) -> None:
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     secrets = {hook.pk: hook.secret for hook in hooks}
     files, crops = dict.fromkeys(names, b"0"), set()
-    stop, errors, reads = threading.Event(), [], []
+    stop = threading.Event()
+    errors: list[Exception] = []
+    reads: list[bytes] = []
     written = itertools.count()
 
     def write() -> None:
