@@ -46,7 +46,8 @@ def torch_zip() -> bytes:
 
 def torch_before_1_6() -> bytes:
     keys = pickle.dumps(list(ARRAYS), 2)
-    return b"".join([pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]) + notes(ARRAYS) + keys
+    head: list[object] = [0x1950A86A20F9469CFC6C, 1001, {}]
+    return b"".join(pickle.dumps(part, 2) for part in head) + notes(ARRAYS) + keys
 
 
 def graph() -> bytes:
