@@ -18,7 +18,7 @@ from recognition.vectors import Floats, normalise
 
 FIRST_ROUND_OBSERVATIONS = 20  # about so many of a face in a whole recording
 FIRST_ROUND_SECONDS = (4.0, 15.0)  # shortest and longest time of which one observation is of the first round
-SLOW_OBSERVATIONS = (2, 6)  # of a track that an embedder's slow network sees in the first round, and in both
+SLOW_OBSERVATIONS = (2, 12)  # of a track that an embedder's slow network sees in the first round, and in both
 
 Evidence = tuple[list[Observation], Floats]
 
@@ -71,7 +71,10 @@ def _best_first(track: Sequence[Observation]) -> list[Observation]:
 
 
 def _join(embedder: Embedder, fast: Floats, slow: Floats) -> Floats:
-    """The vectors of a track's observations; what the slow network says of the best of them stands for all."""
+    """The vectors of a track's observations; what the slow network says of the best of them stands for all.
+
+    The more its vectors of one face differ, the shorter is their mean, and the less it weighs.
+    """
     return normalise(embedder.join(fast, slow.mean(axis=0, keepdims=True).repeat(len(fast), axis=0)))
 
 

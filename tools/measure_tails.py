@@ -87,7 +87,7 @@ def embed_photos(paths: Sequence[Path], embedder: Embedder, detector: Detector) 
     return PersonVectors(
         near=views[:, 0],
         far=embed_crops(distant, embedder),
-        enrolled=normalise(views[:, 0] + views[:, 1:].mean(axis=1)),
+        enrolled=embedder.normalise(views[:, 0] + views[:, 1:].mean(axis=1)),
         single=embed_single_crops(crops[:SINGLE_PHOTOS], embedder),
     )
 

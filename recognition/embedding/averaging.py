@@ -6,12 +6,12 @@ import numpy as np
 
 from recognition.detection.alignment import jitter_crop, simulate_distance
 from recognition.embedding.base import RGB, Embedder
-from recognition.vectors import Floats, normalise
+from recognition.vectors import Floats
 
 
 def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
     """Unit vectors (n, d) float32 of n face crops (s, s, 3): means of a crop's embedding and its mirror image's."""
-    return normalise(add_mirrored(crops, embedder.crop_size, embedder.embed))
+    return embedder.normalise(add_mirrored(crops, embedder.crop_size, embedder.embed))
 
 
 def add_mirrored(crops: Sequence[RGB], size: int, embed: Callable[[RGB], Floats]) -> Floats:
@@ -28,7 +28,7 @@ def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
     embeddings = embed_crops([view for crop in crops for view in jitter_crop(crop)], embedder)
     if not crops:
         return embeddings
-    return normalise(embeddings.reshape(len(crops), -1, embedder.dimension).sum(axis=1))
+    return embedder.normalise(embeddings.reshape(len(crops), -1, embedder.dimension).sum(axis=1))
 
 
 def embed_enrolment_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
@@ -41,4 +41,4 @@ def embed_enrolment_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
     if not crops:
         return embeddings
     near_and_far = embeddings.reshape(len(crops), -1, embedder.dimension)
-    return normalise(near_and_far[:, 0] + near_and_far[:, 1:].mean(axis=1))
+    return embedder.normalise(near_and_far[:, 0] + near_and_far[:, 1:].mean(axis=1))

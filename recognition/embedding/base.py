@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.types import Face
-from recognition.vectors import Floats
+from recognition.vectors import Floats, normalise
 
 RGB = NDArray[np.uint8]
 
@@ -25,7 +25,7 @@ class Embedder:
     in it, and the aligned face crop, which is at hand and may be the same. `dimension` is the size of a vector.
     `network` takes such crops and returns [raw vectors], which are not of unit length. So does `slow_network`, where
     there is a second one; the cosine of two vectors is then the mean of both networks' cosines, in which that of the
-    second one weighs `slow_weight` times as much as that of the first.
+    second one weighs `slow_weight` times as much as that of the first, and its part has `slow_dimension` numbers.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Embedder:
     network: Callable[[RGB], list[Floats]] = field(repr=False)
     slow_network: Callable[[RGB], list[Floats]] | None = field(default=None, repr=False)
     slow_weight: float = 0.0
+    slow_dimension: int = 0
 
     def embed(self, crops: RGB) -> Floats:
         """Unit vectors (n, dimension) float32 of RGB face crops (n, crop_size, crop_size, 3) uint8; n may be 0."""
@@ -55,6 +56,14 @@ class Embedder:
         """The vectors of the same faces by both networks as one; of unit length if both are."""
         share = 1 / (1 + self.slow_weight)
         return np.hstack([np.float32(share**0.5) * fast, np.float32((1 - share) ** 0.5) * slow])
+
+    def normalise(self, vectors: Floats) -> Floats:
+        """Sums (n, dimension) of vectors as unit vectors. Each network has its weight in them, however much its vectors
+        of the same face differ."""
+        if self.slow_network is None:
+            return normalise(vectors)
+        fast, slow = np.split(vectors, [self.dimension - self.slow_dimension], axis=1)
+        return self.join(normalise(fast), normalise(slow))
 
 
 def _scale_to_unit(raw: Floats) -> Floats:

@@ -40,6 +40,7 @@ def load(weights: Path | None = None, runtime: Runtime | None = None) -> Embedde
         network=lambda crops: dlib.network(crop_for_dlib(crops)),
         slow_network=lambda crops: inception.network(crop_for_facenet(crops)),
         slow_weight=FACENET_WEIGHT,
+        slow_dimension=inception.dimension,
     )
 
 

@@ -38,6 +38,7 @@ class CountingEmbedder:
             network=self._count_fast,
             slow_network=self._count_slow if slow else None,
             slow_weight=0.1 if slow else 0.0,
+            slow_dimension=128 if slow else 0,
         )
 
     def _count_fast(self, crops: RGB) -> list[Floats]:

@@ -49,3 +49,14 @@ def test_facenet_sees_nearly_what_it_sees_alone(embedders, photo):
 def test_no_faces_are_no_vectors(embedders):
     both = embedders[0]
     assert both.embed(np.empty((0, both.crop_size, both.crop_size, 3), np.uint8)).shape == (0, both.dimension)
+
+
+def test_a_mean_of_observations_on_which_one_network_differs_leaves_the_networks_their_weights(embedders):
+    both = embedders[0]
+    rng = np.random.default_rng(2)
+    dlib = np.ones((8, 128), np.float32) / np.float32(128**0.5)
+    facenet = rng.standard_normal((8, 512)).astype(np.float32)
+    facenet /= np.linalg.norm(facenet, axis=1, keepdims=True)
+    mean = both.normalise(both.join(dlib, facenet).sum(axis=0, keepdims=True))[0]
+    assert np.linalg.norm(mean) == pytest.approx(1, abs=1e-5)
+    assert (mean[128:] @ mean[128:]) / (mean[:128] @ mean[:128]) == pytest.approx(FACENET_WEIGHT, rel=1e-4)
