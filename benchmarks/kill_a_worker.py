@@ -38,7 +38,7 @@ def run_once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str
     from deploy.local import Processes, prepare_database
 
     with Processes(var) as processes:
-        processes.start_redis()
+        processes.start_broker()
         prepare_database()
         from campus.common.jobs import QUEUES
 

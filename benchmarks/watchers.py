@@ -89,7 +89,7 @@ def main() -> int:
     from deploy.local import Processes, free_port, prepare_database
 
     with Processes(var) as processes:
-        processes.start_redis()
+        processes.start_broker()
         prepare_database()
         from django.contrib.auth.models import User
         from django.test import Client
