@@ -106,3 +106,10 @@ def test_no_key_breaks_the_admin(world: World) -> None:
         if breaks(client, HTTPMethod.GET, where := re.sub("<(path:)?object_id>", key, route.pattern))
     ]
     assert not broken, "\n".join(broken)
+
+
+def test_what_django_refuses_gets_a_page_that_says_why(client: Client, settings) -> None:
+    settings.ALLOWED_HOSTS, settings.DEBUG = ["attendance.example.org"], False
+    response = client.get("/login/", headers={"Host": "elsewhere.example.net"})
+    assert response.status_code == HTTPStatus.BAD_REQUEST
+    assert b"Open the site by its own address" in response.content
