@@ -25,6 +25,7 @@ from recognition.identification.gallery import Gallery
 from recognition.media.photo import StoredPhoto
 from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Face, Segment, SegmentResult, Track, VideoInfo
+from recognition.vectors import normalise
 
 EMBEDDER = "dlib-resnet-v1"
 JPEG_HEAD = b"\xff\xd8\xff\xe0"  # before a photo's JSON, so that it is taken for a photo
@@ -58,6 +59,9 @@ class Embedder:
         colours = np.round(crops.reshape(len(crops), self.crop_size**2, 3).mean(axis=1) / 40).astype(int)
         vectors = [face(person, 500 + 10 * segment + i, self.id) for person, segment, i in colours.tolist()]
         return np.array(vectors, np.float32).reshape(-1, self.dimension)
+
+    def normalise(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        return normalise(vectors)
 
 
 def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: object = None) -> Embedder:

@@ -60,7 +60,7 @@ def camera_of(address: str, **fields: Any) -> Camera:
     """A camera in a room where a two-minute lecture began ten seconds ago."""
     began = timezone.now() - timedelta(seconds=10)
     factories.lecture(factories.course(students=1), room="B 12", starts_at=began, ends_at=began + timedelta(minutes=2))
-    source = Source.objects.create(name="Hall", kind=Source.Kind.RTSP, address=address, **fields)
+    source = factories.source(name="Hall", kind=Source.Kind.RTSP, address=address, **fields)
     return Camera.objects.create(source=source, label="lecture", room=factories.room("B 12"))
 
 
