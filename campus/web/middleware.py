@@ -21,6 +21,8 @@ ADMIN = STRICT.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'").r
 API_DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 # For pictures, videos, documents and data: opened by themselves, they have no origin and run nothing.
 FILE = f"{STRICT}; sandbox"
+# A worker obeys the policy of its own file, not that of the page: the one that hashes uploads compiles WebAssembly.
+SCRIPT = STRICT.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 # The camera takes enrolment photos.
 PERMISSIONS = "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -31,7 +33,10 @@ def set_security_headers(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         match = request.resolver_match
-        if not response.headers.get("Content-Type", "").startswith("text/html"):
+        content_type = response.headers.get("Content-Type", "")
+        if content_type.startswith("text/javascript"):
+            policy = SCRIPT
+        elif not content_type.startswith("text/html"):
             policy = FILE
         elif match is not None and match.app_name == "admin":
             policy = ADMIN

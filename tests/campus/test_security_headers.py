@@ -20,11 +20,12 @@ def test_pages_errors_and_files_are_strict_on_a_site_with_tls(world: World, sett
         client.post("/login/", secure=True),  # without a token against forgery
         client.put("/api/v1/courses/", secure=True),
         client.get("/static/web/icon.svg", secure=True),
+        client.get("/static/web/file_hash_worker.js", secure=True),
         client.get("/static/../settings.py", secure=True),
     ]
     client.force_login(world.own)
     answers += [client.get(where, secure=True) for where in ("/", f"/photos/{world.photo.pk}/", "/admin/")]
-    assert [answer.status_code for answer in answers] == [200, 404, 403, 401, 200, 404, 200, 200, 302]
+    assert [answer.status_code for answer in answers] == [200, 404, 403, 401, 200, 200, 404, 200, 200, 302]
     for answer in answers:
         assert find_header_faults(answer, answer.request["PATH_INFO"]) == []
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import REPOSITORY
 
 STUDENTS, ENROL = 30, 10
-WORK_TIMEOUT_MS = 120_000  # milliseconds for what workers do
+WORK_TIMEOUT_MS = 300_000  # milliseconds for what workers do
 UPLOAD_SPEED = 500_000  # bytes a second, so that it isn't over before the server has stopped
 
 
