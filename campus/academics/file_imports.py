@@ -24,7 +24,7 @@ from campus.academics.file_contents import (
 )
 from campus.academics.models import Course, FileImport
 from campus.common import jobs
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 from recognition.sandbox.protocol import decode_value, encode
 
@@ -63,12 +63,8 @@ def create_calendar_import(
 
 def _store(row: FileImport, file: "File[Any]", name: str) -> FileImport:
     row.original_name = sanitize_file_name(name)
-    try:
+    with explain_full_disk():
         row.file.save("", file, save=False)
-    except OSError as error:
-        if disk_full(error):
-            raise UserError(DISK_FULL) from error
-        raise
     with transaction.atomic():
         row.save(force_insert=True)
         for oldest in FileImport.objects.filter(user=row.user).defer("content")[MAX_IMPORTS_PER_USER:]:

@@ -21,7 +21,7 @@ from campus.accounts.roles import is_auditor, is_registrar
 from campus.attendance.models import AttendanceRecord, Excuse
 from campus.attendance.register import in_days
 from campus.attendance.statuses import EXCUSABLE
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 
 # How the documents begin that can be kept, and the suffix that each is stored with.
@@ -62,10 +62,8 @@ def create_excuse(
         suffix = _check_document(document)
         stem = PurePath(sanitize_file_name(document.name or "document")).stem
         excuse.document_name = f"{stem[:240]}{suffix}"
-        try:
+        with explain_full_disk():
             excuse.document.save(f"document{suffix}", document, save=False)
-        except OSError as error:
-            raise (UserError(DISK_FULL) if disk_full(error) else error) from error
     return validate_and_save(excuse)
 
 

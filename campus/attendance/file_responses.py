@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 
 from campus.attendance.models import Report
 from campus.attendance.reports import refresh_report
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import explain_full_disk
 from campus.common.file_responses import WORKBOOK_TYPE
 from campus.common.storage import report_path
 
@@ -15,12 +15,8 @@ def workbook_response(report: Report) -> FileResponse:
 
     Raises UserError when the disk is full, Http404 for a name outside Reports/.
     """
-    try:
+    with explain_full_disk():
         report = refresh_report(report=report)
-    except OSError as error:
-        if disk_full(error):
-            raise UserError(DISK_FULL) from error
-        raise
     folder = report_path().resolve()
     path = report_path(report.file_name).resolve()
     if folder not in path.parents or not path.is_file():

@@ -21,7 +21,7 @@ from campus.biometrics.services import add_photo
 from campus.biometrics.zip_contents import READERS, ListRequest, ZipListing
 from campus.biometrics.zip_names import NameEncoding, guess_name_encoding
 from campus.common import jobs
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 from campus.common.messages import dump_message
 from campus.common.storage import media_files
@@ -37,12 +37,8 @@ MAX_ATTEMPT_SECONDS = 600.0  # well within the time limit of a task
 def create_photo_import(*, file: "File[Any]", name: str, course: Course | None, user: User) -> PhotoImport:
     """Store a zip of `<student number or name>/*.jpg` for a worker. Raises UserError if the disk is full."""
     row = PhotoImport(user=user, course=course, original_name=sanitize_file_name(name))
-    try:
+    with explain_full_disk():
         row.file.save("photos.zip", file, save=False)
-    except OSError as error:
-        if disk_full(error):
-            raise UserError(DISK_FULL) from error
-        raise
     with transaction.atomic():
         row.save(force_insert=True)
         jobs.IMPORT_PHOTOS.request(row.pk)

@@ -1,6 +1,8 @@
 """Errors of services whose text is meant for the user."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from campus.common.messages import localize
 from recognition.messages import Message
@@ -20,3 +22,14 @@ def disk_full(error: OSError) -> bool:
 
 
 DISK_FULL = localize(Message("The disk is full. Ask the administrator to free some space, then try again."))
+
+
+@contextmanager
+def explain_full_disk() -> Iterator[None]:
+    """Raises UserError in place of an OSError that means a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if disk_full(error):
+            raise UserError(DISK_FULL) from error
+        raise

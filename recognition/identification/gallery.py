@@ -34,7 +34,7 @@ from recognition.identification.networks import split_by_network
 from recognition.identification.suspect_photos import describe_suspects, drop_suspect_photos
 from recognition.vectors import Floats, normalise
 
-FORMAT = 7
+FORMAT = 8
 # Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the
 # class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
