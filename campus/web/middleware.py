@@ -5,6 +5,7 @@ Scripts and styles are our own files, nothing is written into the page, and no o
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 STRICT = (
@@ -21,8 +22,9 @@ ADMIN = STRICT.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'").r
 API_DOCS = STRICT.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 # For pictures, videos, documents and data: opened by themselves, they have no origin and run nothing.
 FILE = f"{STRICT}; sandbox"
-# A worker obeys the policy of its own file, not that of the page: the one that hashes uploads compiles WebAssembly.
-SCRIPT = STRICT.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+# A worker obeys the policy of its own file, not that of the page. The one that hashes uploads compiles WebAssembly.
+HASH_WORKER = STRICT.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+HASH_WORKER_PATH = "web/file_hash_worker."  # a stored static file's name has a hash after it
 # The camera takes enrolment photos.
 PERMISSIONS = "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -33,10 +35,9 @@ def set_security_headers(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         match = request.resolver_match
-        content_type = response.headers.get("Content-Type", "")
-        if content_type.startswith("text/javascript"):
-            policy = SCRIPT
-        elif not content_type.startswith("text/html"):
+        if request.path.startswith(settings.STATIC_URL + HASH_WORKER_PATH):
+            policy = HASH_WORKER
+        elif not response.headers.get("Content-Type", "").startswith("text/html"):
             policy = FILE
         elif match is not None and match.app_name == "admin":
             policy = ADMIN

@@ -5,7 +5,7 @@ from typing import Any
 from django.test import Client
 
 from tests.campus.conftest import World
-from tests.campus.security_headers import find_header_faults
+from tests.campus.security_headers import HASH_WORKER, find_header_faults
 
 
 def test_pages_errors_and_files_are_strict_on_a_site_with_tls(world: World, settings: Any) -> None:
@@ -20,7 +20,7 @@ def test_pages_errors_and_files_are_strict_on_a_site_with_tls(world: World, sett
         client.post("/login/", secure=True),  # without a token against forgery
         client.put("/api/v1/courses/", secure=True),
         client.get("/static/web/icon.svg", secure=True),
-        client.get("/static/web/file_hash_worker.js", secure=True),
+        client.get(HASH_WORKER, secure=True),
         client.get("/static/../settings.py", secure=True),
     ]
     client.force_login(world.own)
