@@ -20,7 +20,7 @@ from recognition.media import video, video_reader
 from recognition.pipeline import process_segment
 
 SEGMENTS = 3
-ROUNDS = 4
+ROUNDS = 8
 
 
 def memory_of_children() -> int:

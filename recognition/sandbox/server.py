@@ -87,19 +87,20 @@ def _run_child(descriptors: list[int], parent: int, requests: Any, answer: Answe
                 path = None if content_fd else Path(request.path)
                 if content_fd:
                     request.path = f"/proc/self/fd/{content_fd[0]}"  # a file in memory, which Landlock does not confine
+                memory = mmap.mmap(memory_fd, 0)  # once: to map it for each picture takes as long as to copy one
                 confine(path, max_bytes=request.max_bytes, max_seconds=request.seconds)
-                _reply(connection, memory_fd, answer(request))
+                _reply(connection, memory, answer(request))
     except Exception:
         traceback.print_exc()
     finally:
         os._exit(0)
 
 
-def _reply(connection: Connection, memory_fd: int, found: Iterator[object]) -> None:
+def _reply(connection: Connection, memory: mmap.mmap, found: Iterator[object]) -> None:
     try:
         for content in found:
             is_picture = isinstance(content, Frame)
-            reply = _share(content, memory_fd) if isinstance(content, Frame) else Value(msgspec.Raw(encode(content)))
+            reply = _share(content, memory) if isinstance(content, Frame) else Value(msgspec.Raw(encode(content)))
             connection.send_bytes(encode(reply))
             if is_picture:
                 connection.recv_bytes(1)  # the picture was taken
@@ -120,12 +121,9 @@ def _send_failure(connection: Connection, kind: str, text: Text) -> None:
     connection.send_bytes(encode(Failure(kind, text)))
 
 
-def _share(frame: Frame, memory_fd: int) -> Picture:
+def _share(frame: Frame, memory: mmap.mmap) -> Picture:
     height, width, _ = frame.image.shape
-    with mmap.mmap(memory_fd, frame.image.nbytes) as memory:
-        shared = np.frombuffer(memory, np.uint8)
-        shared[:] = frame.image.ravel()
-        del shared  # else the memory could not be closed
+    np.frombuffer(memory, np.uint8, frame.image.nbytes)[:] = frame.image.ravel()
     return Picture(frame.time, height, width)
 
 
