@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import av.subtitles.stream  # noqa: F401 - or PyAV would import it in each child
 from PIL import Image
 
 from recognition.media import photo_reader, video_reader
