@@ -6,10 +6,9 @@ scheduler. Then at once come 200 slow clients without a login, somebody who trie
 another address, and an ordinary recording is processed: the demo's.
 
 Prints the median, 95th percentile and worst time of pages before and during the attack, how much of the processor the
-attackers' own program took, which shares it with the site here, what became of both recordings, and for each service the
-most memory and threads that it had. Exits with 1 if the 95th percentile during the attack is
-over 300 ms, a page failed, or the ordinary recording did not become done. ROLLCALL_DATABASE_URL names the database
-(default: SQLite).
+attackers' own program took, which shares it with the site here, what became of both recordings, and for each service
+the most memory and threads that it had. Exits with 1 if the 95th percentile during the attack is over 300 ms, a page
+failed, or the ordinary recording did not become done. ROLLCALL_DATABASE_URL names the database (default: SQLite).
 """
 
 import argparse

@@ -6,9 +6,9 @@ import pytest
 
 from recognition.activation_ranges import ACTIVATION_RANGES
 from recognition.detection import cascade
-from recognition.embedding import load_embedder
-from recognition.inference import Runtime, compile_model
-from recognition.quantisation import ActivationRanges
+from recognition.embedding import dlib_resnet, load_embedder
+from recognition.inference import Runtime, compile_model, convert_to_openvino
+from recognition.quantisation import ActivationRanges, quantise
 
 
 @pytest.mark.parametrize(("id", "least_cosine"), [("dlib-resnet-v1", 0.99), ("facenet-20180408", 0.998)])
@@ -20,6 +20,20 @@ def test_a_face_stays_where_it_is_in_integers(shared_data, id, least_cosine):
     cosines = (integers.embed(crops) * floats.embed(crops)).sum(axis=1)
     assert cosines.min() > least_cosine
     assert cosines.max() < 1 - 1e-6, "these are float32, too"
+
+
+def test_two_products_fit_in_16_bits():
+    # Else processors without VNNI cut them off, and take people for others.
+    model = convert_to_openvino(dlib_resnet.build_from_file(dlib_resnet.packaged_weights())[dlib_resnet.ID])
+    quantise(model, ACTIVATION_RANGES[dlib_resnet.ID])
+    layers = [layer for layer in model.get_ordered_ops() if layer.get_type_name() == "Convolution"]
+    assert len(layers) == 29
+    for layer in layers:
+        steps = layer.input_value(1).get_node()
+        weights, end = (steps.input_value(place).get_node().data for place in (0, 2))
+        in_bytes = np.abs(np.round(weights / end * 127)).max()
+        assert in_bytes > 60
+        assert 2 * 255 * in_bytes < 2**15
 
 
 def test_ranges_of_another_network_are_refused():
