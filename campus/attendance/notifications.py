@@ -5,12 +5,14 @@ RegisterPolicy.
 from collections import Counter
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Lecture
+from campus.academics.models import Course, Lecture
 from campus.accounts.selectors import use_language_of
 from campus.attendance.models import AttendanceRecord, UnknownPerson
 from campus.attendance.policy import policy_for
@@ -39,14 +41,18 @@ def notify_lecture_counted(*, lecture: Lecture) -> None:
     _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
 
 
+def lecturers_to_notify(course: Course) -> QuerySet[User]:
+    """Who gets an e-mail when a lecture of the class was counted or has to be checked."""
+    lecturers = course.lecturers.filter(is_active=True).exclude(email="")
+    return lecturers if policy_for(course).mail_lecturers else lecturers.none()
+
+
 def notify_review_needed(*, recording: Recording) -> None:
     """Notify that a recording was held back, and why. Holding it back again notifies nobody a second time."""
     lecture, key = recording.lecture, f"review:{recording.pk}"
     data = {"lecture": lecture.pk, "course": lecture.course.code, "recording": str(recording.pk)}
     queue_event(course=lecture.course, event="recording.needs_review", key=key, data=data)
-    if not policy_for(lecture.course).mail_lecturers:
-        return
-    for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
+    for user in lecturers_to_notify(lecture.course):
         with use_language_of(user):
             context = _email_context(lecture) | {
                 "name": user.get_full_name() or user.get_username(),

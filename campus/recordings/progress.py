@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Case, F, FloatField, OuterRef, QuerySet, Subquery, Sum, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from campus.academics.models import Student
 from campus.biometrics.selectors import queued_gallery
@@ -48,9 +49,10 @@ def with_processed_share(recordings: QuerySet[Recording]) -> QuerySet[Any]:
 def progress_of(recording: Recording) -> dict[str, Any]:
     """How far a recording is, as JSON can hold it.
 
-    Keys: state, state_label, share (0 to 1), error, segments (each with index, start, end, state, running, progress,
-    error), faces (how many were found so far), recognised_students (id and name of each student in the segments that
-    are done, until the vote over all of them), eta_seconds (None if nobody can say yet).
+    Keys: state, state_label, step (a sentence, "" when nothing is in work), share (0 to 1), error, segments (each with
+    index, start, end, state, running, progress, error), faces (how many were found so far), recognised_students (id
+    and name of each student in the segments that are done, until the vote over all of them), eta_seconds (None if
+    nobody can say yet).
     """
     segments = list(recording.segments.order_by("start", "index"))
     length = sum(segment_length(segment) for segment in segments)
@@ -58,6 +60,7 @@ def progress_of(recording: Recording) -> dict[str, Any]:
     return {
         "state": recording.state,
         "state_label": _state_label(recording),
+        "step": _describe_step(recording, segments),
         "share": progress_share(recording.state, processed / length if length else None),
         "error": str(recording.error),
         "segments": [
@@ -95,6 +98,25 @@ def _state_label(recording: Recording) -> str:
     if recording.state == Recording.State.DONE and recording.provisional:
         return _("counted so far; more footage is awaited")
     return str(recording.get_state_display())
+
+
+def _describe_step(recording: Recording, segments: list[Segment]) -> str:
+    if recording.state == Recording.State.UPLOADED:
+        return _("The file waits to be checked. That begins by itself.")
+    if recording.state == Recording.State.AGGREGATING:
+        return _("All segments have been searched. Next all faces are compared with the photos of the class.")
+    if recording.state != Recording.State.PROCESSING:
+        return ""
+    if not segments:
+        return _("The file is being checked and divided into segments.")
+    searched = sum(segment.state != Segment.State.PENDING for segment in segments)
+    if not searched and not any(segment.is_running for segment in segments):
+        return _("The segments wait to be searched for faces, behind others. That begins by itself.")
+    return ngettext(
+        "%(searched)s of %(n)s segment has been searched for faces.",
+        "%(searched)s of %(n)s segments have been searched for faces.",
+        len(segments),
+    ) % {"searched": searched, "n": len(segments)}
 
 
 def _recognised_students(recording: Recording, segments: list[Segment]) -> list[dict[str, Any]]:

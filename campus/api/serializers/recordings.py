@@ -110,6 +110,7 @@ class RecognisedStudentSerializer(serializers.Serializer[Any]):
 class ProgressSerializer(serializers.Serializer[Any]):
     state = serializers.CharField()
     state_label = serializers.CharField()
+    step = serializers.CharField(allow_blank=True, help_text="what is being done, in a sentence")
     share = serializers.FloatField(help_text="0 to 1")
     error = serializers.CharField(allow_blank=True)
     segments = SegmentProgressSerializer(many=True)

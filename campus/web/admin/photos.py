@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import floatformat
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -117,7 +118,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         "verdict",
         "why",
         "face_height",
-        "quality",
+        "shown_quality",
         "original_name",
         "created_at",
         "error_detail",
@@ -128,6 +129,10 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
 
     class Media:
         js = ("web/section_refresh.js",)
+
+    @display(description=gettext_lazy("Quality"), ordering="quality")
+    def shown_quality(self, photo: FacePhoto) -> str:
+        return f"{100 * photo.quality:.0f} %" if photo.quality else "-"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # photos are added in a student's page or by a zip
@@ -230,15 +235,23 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
         ("course", "created_at"),
         ("gallery_state", "active"),
         ("students", "photos"),
-        ("embedder", "threshold", "margin"),
+        ("embedder", "shown_threshold", "shown_margin"),
         "error",
     )
-    readonly_fields = ("gallery_state",)
+    readonly_fields = ("gallery_state", "shown_threshold", "shown_margin")
     actions_detail = ("activate",)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.confirm_photo_view))
         return [path("<uuid:pk>/photos/<uuid:photo>/", view, name="biometrics_gallery_photo"), *super().get_urls()]
+
+    @display(description=gettext_lazy("Threshold"))
+    def shown_threshold(self, gallery: Gallery) -> str:
+        return floatformat(gallery.threshold, 3)
+
+    @display(description=gettext_lazy("Margin"))
+    def shown_margin(self, gallery: Gallery) -> str:
+        return floatformat(gallery.margin, 3)
 
     def confirm_photo_view(self, request: HttpRequest, pk: UUID, photo: UUID) -> HttpResponseBase:
         """Confirms that a photo of the training report shows its student, or takes that back."""

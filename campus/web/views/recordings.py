@@ -21,6 +21,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
 from campus.attendance.camera_pictures import request_previews
 from campus.attendance.face_positions import describe_lost_names
+from campus.attendance.notifications import lecturers_to_notify
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording, remove_recording
 from campus.attendance.selectors import can_edit_result
 from campus.common.cache import coalesce
@@ -122,6 +123,7 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "clips": recording.clips.select_related("footage_file").order_by("recording_start"),
         "recognised_students": with_faces(request.user, progress["recognised_students"]),
         "in_work": in_work,
+        "mails_result": in_work and lecturers_to_notify(recording.lecture.course).filter(pk=request.user.pk).exists(),
         # Until it has been counted again, the recording says how it was read before.
         "notes": [] if in_work else [*describe_reading(recording), *describe_lost_names(recording)],
         "previews": request_previews(recording) if recording.info.get("other_streams") and not in_work else [],

@@ -258,6 +258,7 @@ def test_progress_is_told() -> None:
     assert told["share"] == pytest.approx(0.95 * 2.5 / 4)
     assert told["eta_seconds"] == pytest.approx(30, abs=1), "what failed at once says nothing of the pace"
     assert told["faces"] == 9
+    assert told["step"] == "2 of 4 segments have been searched for faces."
     assert told["recognised_students"] == [{"id": student.pk, "name": "Ada"}]
     assert [(part["state"], part["running"]) for part in told["segments"]] == [
         ("done", False),
@@ -269,6 +270,7 @@ def test_progress_is_told() -> None:
     recording.refresh_from_db()
     assert progress_of(recording)["share"] == 1
     assert progress_of(recording)["recognised_students"] == [], "the vote has decided"
+    assert progress_of(recording)["step"] == ""
 
 
 def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
@@ -287,7 +289,9 @@ def test_after_a_retry_the_time_left_is_by_the_pace_of_the_retry() -> None:
 
 
 def test_progress_of_a_photo_and_of_a_fresh_upload() -> None:
-    assert progress_of(factories.recording())["eta_seconds"] is None
+    fresh = progress_of(factories.recording())
+    assert (fresh["eta_seconds"], fresh["step"]) == (None, "The file waits to be checked. That begins by itself.")
+    assert "behind others" in progress_of(factories.planned(segments=2))["step"]
     photo = factories.planned(segments=1, duration=0)
     photo.segments.update(end=0, progress=0.5)
     assert progress_of(photo)["share"] == pytest.approx(0.475)

@@ -65,7 +65,8 @@ const startPolling = (card, first) => {
     find("share").value = progress.share;
     find("percent").textContent = `${percent} %`;
     find("eta").textContent = timeLeft(progress.eta_seconds);
-    find("faces").textContent = say("faces", { n: progress.faces });
+    find("faces").textContent = progress.faces ? say("faces", { n: progress.faces }) : "";
+    find("step").textContent = progress.step;
     if (segments > 1) showSegments(progress.segments);
     showRecognised(progress.recognised_students);
     if (Math.floor(percent / 10) !== announcedTenth) {
