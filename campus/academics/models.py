@@ -51,6 +51,7 @@ class Course(KeyedModel):
     code_key = MatchKeyField("code", _("code"), unique=True)
     name = models.CharField(_("name"), max_length=200)
     name_key = MatchKeyField("name", _("name"))
+    search_key = SortKeyField("search_text")
     coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
     coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
     lecturers = models.ManyToManyField(
@@ -114,6 +115,11 @@ class Course(KeyedModel):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
+
+    @property
+    def search_text(self) -> str:
+        """The code, also as people type it without spaces, and the name."""
+        return f"{self.code} {self.code.replace(' ', '')} {self.name}"
 
     @property
     def wanted_embedder(self) -> str:
@@ -188,6 +194,7 @@ class Room(KeyedModel):
     name = models.CharField(_("name"), max_length=100)
     key = MatchKeyField("name", _("name"), unique=True)
     building = models.CharField(_("building"), max_length=100, blank=True)
+    search_key = SortKeyField("search_text")
     seats = models.PositiveIntegerField(_("seats"), null=True, blank=True)
 
     class Meta:
@@ -197,6 +204,11 @@ class Room(KeyedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def search_text(self) -> str:
+        """The name, also as people type it without spaces, and the building."""
+        return f"{self.name} {self.name.replace(' ', '')} {self.building}"
 
 
 class Holiday(models.Model):
@@ -308,11 +320,12 @@ class LectureSeries(models.Model):
         ]
 
 
-class Lecture(models.Model):
+class Lecture(KeyedModel):
     """One meeting of a class."""
 
     course = models.ForeignKey(Course, on_delete=models.CASCADE, related_name="lectures", verbose_name=_("class"))
     title = models.CharField(_("title"), max_length=200, blank=True)
+    search_key = SortKeyField("title")
     room = models.ForeignKey(
         Room, null=True, blank=True, on_delete=models.PROTECT, related_name="lectures", verbose_name=_("room")
     )

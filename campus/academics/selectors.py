@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Course, FileImport, Lecture, Student
+from campus.academics.models import Course, Enrolment, FileImport, Lecture, Room, Student
 from campus.accounts.roles import AnyUser, sees_everything
 
 MAX_BREAK_WITHIN_TERM = timedelta(weeks=6)
@@ -32,6 +32,17 @@ def students_for(user: AnyUser) -> QuerySet[Student]:
     if sees_everything(user):
         return Student.objects.all()
     return Student.objects.filter(pk__in=Student.objects.filter(enrolments__course__in=courses_for(user)).values("pk"))
+
+
+def with_enrolments_for(user: AnyUser, students: QuerySet[Student]) -> QuerySet[Student]:
+    """Each with `visible_enrolments`: those in classes that the user may see, by the class's code."""
+    visible = Enrolment.objects.filter(course__in=courses_for(user)).select_related("course").order_by("course__code")
+    return students.prefetch_related(Prefetch("enrolments", visible, to_attr="visible_enrolments"))
+
+
+def rooms_for(user: AnyUser) -> QuerySet[Room]:
+    """All rooms: only what happens in them is not for everybody."""
+    return Room.objects.all() if user.is_active else Room.objects.none()
 
 
 def file_imports_for(user: AnyUser) -> QuerySet[FileImport]:

@@ -69,7 +69,7 @@ def number_key(number: str) -> str:
 
 
 def sort_key(text: str) -> str:
-    """What a text is sorted by: as `match_key`, without accents."""
+    """What a text is sorted and searched by: as `match_key`, without accents."""
     decomposed = normalize("NFD", match_key(text))
     return match_key("".join(char for char in decomposed if not unicodedata.combining(char)))
 
@@ -108,7 +108,9 @@ class NumberKeyField(MatchKeyField):
 
 
 class SortKeyField(MatchKeyField):
-    """What rows are sorted by: the key of a text, without its accents. The text may be a property of the row."""
+    """What rows are sorted and searched by: the key of a text, without its accents. The text may be a property of the
+    row.
+    """
 
     make_key = staticmethod(sort_key)
 
@@ -180,7 +182,11 @@ class KeyedModel(models.Model):
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         for field in self._meta.concrete_fields:
-            if isinstance(field, models.CharField) and isinstance(text := getattr(self, field.attname), str):
+            if (
+                isinstance(field, models.CharField)
+                and field.editable
+                and isinstance(text := getattr(self, field.attname), str)
+            ):
                 setattr(self, field.attname, remove_invisible(text))
         super().clean_fields(exclude)
 

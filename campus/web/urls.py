@@ -16,6 +16,7 @@ from campus.web.views import (
     pictures,
     recordings,
     roll,
+    search,
     students,
 )
 
@@ -74,6 +75,9 @@ urlpatterns = [
     path("records/<int:pk>/<str:status>/", attendance.confirm_record, name="record-confirm"),
     path("calendar/", calendars.calendar_links, name="calendar-links"),
     path("calendar/<str:key>.ics", calendars.calendar_feed, name="calendar"),
+    path("search/", search.search, name="search"),
+    path("search/suggestions/", search.suggestions, name="search-suggestions"),
+    path("rooms/<int:pk>/", search.room, name="room"),
     path("students/", students.students, name="students"),
     path("students/<int:pk>/", students.student, name="student"),
     path("students/<int:pk>/excuses/new/", excuses.excuse_student, name="student-excuse"),

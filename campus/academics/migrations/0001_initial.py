@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('key', campus.common.keys.MatchKeyField('name', editable=False, unique=True, verbose_name='name')),
                 ('building', models.CharField(blank=True, max_length=100, verbose_name='building')),
+                ('search_key', campus.common.keys.SortKeyField('search_text', editable=False)),
                 ('seats', models.PositiveIntegerField(blank=True, null=True, verbose_name='seats')),
             ],
             options={
@@ -62,6 +63,7 @@ class Migration(migrations.Migration):
                 ('code_key', campus.common.keys.MatchKeyField('code', editable=False, unique=True, verbose_name='code')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('name_key', campus.common.keys.MatchKeyField('name', editable=False, verbose_name='name')),
+                ('search_key', campus.common.keys.SortKeyField('search_text', editable=False)),
                 ('coordinator_name', models.CharField(blank=True, max_length=200, verbose_name='coordinator')),
                 ('coordinator_email', models.EmailField(blank=True, max_length=254, verbose_name="coordinator's e-mail")),
                 ('present_seconds', models.PositiveIntegerField(default=2, help_text='Seconds that a student must be seen for. Where recordings show less than an hour, in proportion.', verbose_name='present from')),
@@ -144,6 +146,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(blank=True, max_length=200, verbose_name='title')),
+                ('search_key', campus.common.keys.SortKeyField('title', editable=False)),
                 ('starts_at', models.DateTimeField(verbose_name='starts')),
                 ('ends_at', models.DateTimeField(verbose_name='ends')),
                 ('cancelled', models.BooleanField(default=False, help_text='Does not take place; calendars show it as cancelled.', verbose_name='cancelled')),

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch
 from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
+from campus.academics.search import MAX_CHARACTERS, matching_courses
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.attendance.coverage_notes import coverage_notes
@@ -38,8 +39,8 @@ TILES = 24
 @require_safe
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
-    wanted = request.GET.get("q", "").strip()[:100]
-    courses = courses_for(request.user).filter(Q(code_key__contains=wanted) | Q(name_key__contains=wanted))
+    wanted = request.GET.get("q", "").strip()[:MAX_CHARACTERS]
+    courses = courses_for(request.user).filter(matching_courses(wanted))
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).select_related("room").order_by("-starts_at")
     shown = (
         courses.annotate(roster=Count("enrolments", distinct=True))

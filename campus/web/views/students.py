@@ -3,15 +3,14 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Prefetch, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from campus.academics.models import Enrolment
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.search import MAX_CHARACTERS, matching_students
+from campus.academics.selectors import students_for, with_enrolments_for
 from campus.attendance.confirmed_faces import decide_face
 from campus.attendance.excuses import with_right_to_withdraw
 from campus.attendance.history import course_histories, student_history
@@ -26,16 +25,9 @@ from campus.web.views import StaffRequest
 @require_safe
 @login_required
 def students(request: StaffRequest) -> HttpResponse:
-    found = students_for(request.user).order_by("sort_key", "number_key")
-    wanted = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    for word in wanted.split()[:6]:
-        found = found.filter(Q(name_key__contains=word) | Q(number_key__icontains=word))
-    mine = (
-        Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course").order_by("course__code")
-    )
-    page = Paginator(found.prefetch_related(Prefetch("enrolments", mine, to_attr="mine")), 50).get_page(
-        request.GET.get("page")
-    )
+    wanted = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_CHARACTERS]
+    found = students_for(request.user).filter(matching_students(wanted)).order_by("sort_key", "number_key")
+    page = Paginator(with_enrolments_for(request.user, found), 50).get_page(request.GET.get("page"))
     return render(request, "web/students.html", {"page": page, "wanted": wanted})
 
 
