@@ -112,6 +112,7 @@ class AccountEvent(models.Model):
         TOKEN_REVOKED = "token-revoked", _("API token revoked")
         CALENDAR_LINK_CREATED = "calendar-link-created", _("calendar link created")
         SESSIONS_ENDED = "sessions-ended", _("logged out elsewhere")
+        ATTENDANCE_EXPORTED = "attendance-exported", _("attendance exported")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="account_events"

@@ -67,7 +67,7 @@ def register_csv(register: Register) -> bytes:
             *(str(row.tally.counts.get(status.code, 0)) for status in used),
             f"{float(row.tally.points):g}",
             f"{float(row.tally.max_points):g}",
-            "" if row.tally.share is None else f"{row.tally.share:.4f}",
+            "" if row.tally.share is None else f"{row.tally.share:.3f}",
             _("below") if row.is_below else "",
         ]
         for row in register.rows

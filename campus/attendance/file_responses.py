@@ -1,8 +1,10 @@
 """Workbooks as answers to a request. The caller has checked that the user may see them."""
 
 from django.http import FileResponse, Http404
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from campus.attendance.file_names import download_name
 from campus.attendance.models import Report
 from campus.attendance.reports import refresh_report
 from campus.common.errors import explain_full_disk
@@ -21,6 +23,12 @@ def workbook_response(report: Report) -> FileResponse:
     path = report_path(report.file_name).resolve()
     if folder not in path.parents or not path.is_file():
         raise Http404(_("The workbook is missing. Take attendance again to have it written."))
-    response = FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=WORKBOOK_TYPE)
+    lecture = report.lecture
+    name = (
+        download_name(report.course.code, "attendance", lecture.starts_at, ".xlsx")
+        if lecture
+        else download_name(report.course.code, "register", timezone.localdate(), ".xlsx")
+    )
+    response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=WORKBOOK_TYPE)
     response["Cache-Control"] = "private, no-cache"
     return response

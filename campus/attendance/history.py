@@ -46,6 +46,12 @@ class CourseHistory:
         return self.tally.share is not None and self.tally.share < self.required_share
 
     @property
+    def last_attended(self) -> datetime | None:
+        """The start of the last lecture that the student attended; None for none."""
+        attended = (lecture.record.lecture.starts_at for lecture in self.lectures if lecture.status.is_attended)
+        return max(attended, default=None)
+
+    @property
     def best_week(self) -> WeekShare | None:
         return max(self.weeks, key=lambda week: week[1], default=None)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import TypedDict
 
 from django.db.models import Q
 from django.utils import timezone
@@ -12,8 +13,15 @@ from django.utils import timezone
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.policy import policy_for
-from campus.attendance.selectors import held_lectures
+from campus.attendance.selectors import final_lectures
 from campus.attendance.statuses import Status, StatusDefinition, status_definitions
+
+
+class Days(TypedDict):
+    """A period, both days included, open where None."""
+
+    since: date | None
+    until: date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +47,8 @@ class Tally:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterRow:
     """One student: the status in each lecture of the register, None where there is none; `reasons` says why the
-    student is excused, by the lecture's place in the register.
+    student is excused, by the lecture's place in the register. `last_attended` is the start of the last lecture that
+    the student attended, None for none.
     """
 
     student: Student
@@ -47,6 +56,7 @@ class RegisterRow:
     reasons: dict[int, str]
     tally: Tally
     is_below: bool
+    last_attended: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +118,19 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def build_register(course: Course, *, since: date | None = None, until: date | None = None) -> Register:
+def build_register(
+    course: Course, *, since: date | None = None, until: date | None = None, required_percent: int | None = None
+) -> Register:
     """The register over the lectures with final records that were not cancelled, by time.
 
-    The students are ordered by name.
+    The students are ordered by surname. `required_percent` takes the place of what the class asks for.
     """
     definitions = status_definitions()
     lecture_points = max_lecture_points(definitions.values())
-    required_share = policy_for(course).required_percent / 100
-    held = held_lectures().filter(in_days(since, until), course=course).exclude(recordings__provisional=True)
-    lectures = tuple(held.order_by("starts_at"))
+    required = policy_for(course).required_percent if required_percent is None else required_percent
+    required_share = required / 100
+    final = final_lectures().filter(in_days(since, until), course=course)
+    lectures = tuple(final.order_by("starts_at"))
     column_of = {lecture.pk: column for column, lecture in enumerate(lectures)}
     by_student: dict[int, list[StatusDefinition | None]] = {}
     records = AttendanceRecord.objects.filter(lecture__in=column_of).order_by()
@@ -133,15 +146,18 @@ def build_register(course: Course, *, since: date | None = None, until: date | N
     students = Student.objects.filter(pk__in=records.values("student")).order_by("sort_key", "number_key")
     rows = []
     for student in students:
-        tally = tally_statuses(by_student[student.pk], lecture_points)
+        statuses = by_student[student.pk]
+        tally = tally_statuses(statuses, lecture_points)
+        attended = [n for n, status in enumerate(statuses) if status and status.is_attended]
         is_below = tally.share is not None and tally.share < required_share
         rows.append(
             RegisterRow(
                 student=student,
-                statuses=tuple(by_student[student.pk]),
+                statuses=tuple(statuses),
                 reasons=reasons.get(student.pk, {}),
                 tally=tally,
                 is_below=is_below,
+                last_attended=lectures[attended[-1]].starts_at if attended else None,
             )
         )
     return Register(

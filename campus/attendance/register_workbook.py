@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
 
 def write_register(path: Path, register: Register) -> None:
-    """Write the sheets Register and Summary. Replaces `path` as a whole.
+    """Write the sheets Register, Students and Summary. Replaces `path` as a whole.
 
     Raises OSError when the disk is full or the folder cannot be written; `path` is then as it was before.
     """
     buffer = io.BytesIO()
     with open_workbook(buffer) as writer:
         _add_register(writer, register)
+        _add_students(writer, register)
         add_summary(
             writer,
             [
@@ -90,3 +92,22 @@ def _add_register(writer: "ExcelWriter", register: Register) -> None:
         cell.font = Font(name="Calibri", bold=True)
     # The filter leaves the totals out, so that sorting does not move them among the students.
     sheet.auto_filter.ref = f"A1:{get_column_letter(sheet.max_column)}{sheet.max_row - 1}"
+
+
+def _add_students(writer: "ExcelWriter", register: Register) -> None:
+    """What a registrar is asked about each student: whether and when the student last attended."""
+    rows: list[list[Value]] = [
+        [
+            row.student.number,
+            row.student.name,
+            row.tally.attended_lectures,
+            sum(row.tally.counts.values()),
+            row.tally.share,
+            None if row.last_attended else _("yes"),
+            row.last_attended and f"{timezone.localtime(row.last_attended):%Y-%m-%d}",
+        ]
+        for row in register.rows
+    ]
+    share = _("Percentage")
+    names = [_("Number"), _("Name"), _("Attended"), _("Lectures"), share, _("Never attended"), _("Last attended")]
+    add_table(writer, _("Students"), names, rows, {share: "0%"}, fixed=2)

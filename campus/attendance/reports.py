@@ -5,7 +5,6 @@ Each is written in the institution's language and replaces an earlier one. Writi
 
 import hashlib
 import logging
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from django.utils.translation import gettext
 
 from campus.academics.models import Course, Lecture
 from campus.attendance.csv_files import moodle_marks
+from campus.attendance.file_names import plain_name
 from campus.attendance.lecture_report import build_lecture_report
 from campus.attendance.models import Excuse, Report
 from campus.attendance.policy import policy_for
@@ -42,13 +42,13 @@ def write_recording_report(*, recording: Recording) -> Report:
 
 def write_lecture_report(*, lecture: Lecture) -> Report:
     """Write the workbook of a lecture over all its recordings, into its class's folder."""
-    return _write_lecture_workbook(lecture, None, folder=f"{_plain_name(lecture.course.code)}/", suffix=str(lecture.pk))
+    return _write_lecture_workbook(lecture, None, folder=f"{plain_name(lecture.course.code)}/", suffix=str(lecture.pk))
 
 
 @translation.override(settings.LANGUAGE_CODE)
 def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, folder: str, suffix: str) -> Report:
     starts_at = timezone.localtime(lecture.starts_at)
-    name = f"{folder}Report_for_{_plain_name(lecture.course.code)}_{starts_at:%Y_%m_%d-%H%M}_{suffix}.xlsx"
+    name = f"{folder}Report_for_{plain_name(lecture.course.code)}_{starts_at:%Y_%m_%d-%H%M}_{suffix}.xlsx"
     path = report_path(name)
     path.parent.mkdir(exist_ok=True)
     write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
@@ -65,7 +65,7 @@ def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, fo
 @translation.override(settings.LANGUAGE_CODE)
 def write_register_report(*, course: Course) -> Report:
     """Write the register of a class over all its lectures."""
-    name = f"Register_of_{_plain_name(course.code)}_{course.pk}.xlsx"
+    name = f"Register_of_{plain_name(course.code)}_{course.pk}.xlsx"
     path = report_path(name)
     write_register(path, build_register(course))
     return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": _sha256(path)})[0]
@@ -120,11 +120,6 @@ def refresh_report(*, report: Report) -> Report:
     if report.recording:
         return write_recording_report(recording=report.recording)
     return write_lecture_report(lecture=report.lecture)
-
-
-def _plain_name(text: str) -> str:
-    """The text with nothing but letters, digits and hyphens, for the name of a file."""
-    return re.sub(r"[^A-Za-z0-9-]+", "_", text).strip("_")[:60] or "class"
 
 
 def _sha256(path: Path) -> str:

@@ -71,6 +71,11 @@ def held_lectures() -> QuerySet[Lecture]:
     return Lecture.objects.filter(Exists(said), cancelled=False)
 
 
+def final_lectures() -> QuerySet[Lecture]:
+    """Those of `held_lectures` whose attendance counts in registers: no more footage is expected."""
+    return held_lectures().exclude(recordings__provisional=True)
+
+
 def lectures_without_recording() -> QuerySet[Lecture]:
     """Those of `held_lectures` whose roll was taken by people alone."""
     counted = Recording.objects.filter(Q(state=Recording.State.DONE) | Q(provisional=True), lecture=OuterRef("pk"))

@@ -43,6 +43,11 @@ def unfold(institution: str) -> dict[str, Any]:
                         _item(gettext_lazy("Recordings"), "videocam", "recordings_recording"),
                         _item(gettext_lazy("Attendance"), "fact_check", "attendance_attendancerecord"),
                         _item(gettext_lazy("Reports"), "table_view", "attendance_report"),
+                        {
+                            "title": gettext_lazy("Export"),
+                            "icon": "download",
+                            "link": reverse_lazy("attendance-export"),
+                        },
                         _item(gettext_lazy("Corrections"), "history", "attendance_attendancechange"),
                         _item(gettext_lazy("Statuses"), "rule", "attendance_attendancestatus"),
                     ],

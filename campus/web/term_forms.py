@@ -1,6 +1,6 @@
 """The period and the classes that a page shows. They are part of the URL, so that it can be bookmarked and shared."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -12,6 +12,7 @@ from campus.academics.models import Course
 from campus.academics.selectors import courses_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord
+from campus.attendance.register import Days
 from campus.web.forms import DayField
 from campus.web.term_plot import LINES
 
@@ -29,9 +30,39 @@ class TermForm(forms.Form):
         return self.cleaned_data
 
     @property
-    def term(self) -> dict[str, date | None]:
+    def term(self) -> Days:
         """The chosen period; no limits if it is invalid."""
-        return {name: self.cleaned_data.get(name) if self.is_valid() else None for name in ("since", "until")}
+        chosen = self.cleaned_data if self.is_valid() else {}
+        return Days(since=chosen.get("since"), until=chosen.get("until"))
+
+
+class RegisterForm(TermForm):
+    """What a register shows, and who would be below if the class asked for another share."""
+
+    required = forms.IntegerField(label=_("If required: %"), required=False, min_value=0, max_value=100)
+    below = forms.BooleanField(required=False)
+
+    @property
+    def required_percent(self) -> int | None:
+        """The share to try; None for the class's own."""
+        return self.cleaned_data.get("required") if self.is_valid() else None
+
+
+class ExportForm(TermForm):
+    """The classes and days of an export; all where none are chosen."""
+
+    classes = forms.ModelMultipleChoiceField(
+        Course.objects.none(),
+        label=_("Classes"),
+        required=False,
+        help_text=_("All if none is selected; hold Ctrl or Cmd to select several."),
+    )
+
+    def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields(["classes", "since", "until"])
+        self.fields["classes"].queryset = courses_for(user)  # type: ignore[attr-defined]
+        self.fields["classes"].widget.attrs["size"] = 6
 
 
 class CompareForm(TermForm):

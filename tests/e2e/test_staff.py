@@ -92,7 +92,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download Excel").click()
-    assert download.value.suggested_filename.startswith("Report_for_CS101_")
+    assert download.value.suggested_filename.startswith("CS101_attendance_")
     download.value.save_as(tmp_path / "report.xlsx")
     rows = {row[1]: row[2] for row in load_workbook(tmp_path / "report.xlsx")["Attendance"].iter_rows(values_only=True)}
     assert (rows[there.name], rows[absent.name]) == ("Present", "Excused")

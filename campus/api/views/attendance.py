@@ -2,7 +2,8 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.utils.timezone import localdate
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
@@ -18,7 +19,10 @@ from campus.api.parsers import JSONParser
 from campus.api.permissions import IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import attendance as serializers
 from campus.api.serializers.academics import LectureSerializer, ReasonSerializer
+from campus.api.serializers.common import DaysSerializer
 from campus.attendance.excuses import create_excuse, withdraw_excuse
+from campus.attendance.export_table import export_attendance
+from campus.attendance.file_names import download_name
 from campus.attendance.models import AttendanceChange, AttendanceRecord, AttendanceStatus, Excuse
 from campus.attendance.overrides import (
     accept_partial_footage,
@@ -31,6 +35,8 @@ from campus.attendance.selectors import changes_for, excuses_for, records_for
 from campus.attendance.services import delete_status, save_status
 from campus.attendance.statuses import status_definitions
 from campus.common.file_responses import document_response
+
+CSV = "text/csv"
 
 
 class StatusViewSet(mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[AttendanceStatus]):
@@ -104,6 +110,22 @@ class AttendanceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoi
             serializers.AttendanceChangeSerializer(
                 self.get_object().changes.order_by("-created_at", "-id"), many=True
             ).data
+        )
+
+    @extend_schema(parameters=[DaysSerializer], responses={(200, CSV): OpenApiTypes.STR}, filters=True)
+    @action(detail=False, pagination_class=None)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """All of the records that count in registers, as one flat table (CSV): a row for each student and lecture."""
+        days = DaysSerializer(data=request.query_params)
+        days.is_valid(raise_exception=True)
+        records = self.filter_queryset(self.get_queryset())
+        return StreamingHttpResponse(
+            export_attendance(records=records, user=request_user(request), **days.validated_data),
+            content_type=CSV,
+            headers={
+                "Content-Disposition": f'attachment; filename="{download_name("", "attendance", localdate(), ".csv")}"',
+                "Cache-Control": "private, no-cache",
+            },
         )
 
 

@@ -1,12 +1,11 @@
 """Reports and exports of attendance: workbooks, CSV, PDF, Moodle."""
 
 from collections.abc import Callable, Iterable
-from datetime import date
 from typing import Final
 
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse
-from django.utils.text import get_valid_filename
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
@@ -21,26 +20,27 @@ from campus.api.base import Endpoint
 from campus.api.serializers import attendance as serializers
 from campus.api.serializers.common import DaysSerializer
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.file_names import download_name
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
-from campus.attendance.register import Register, build_register
+from campus.attendance.register import Days, Register, build_register
 from campus.attendance.reports import find_lecture_report, write_register_report
 from campus.attendance.selectors import reports_for
 from campus.common.file_responses import WORKBOOK_TYPE
 
 CSV, PDF, ZIP = "text/csv", "application/pdf", "application/zip"
 
-# Kind → (media type, extension, what makes it).
-LECTURE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Lecture], bytes]]]] = {
-    "csv": (CSV, "csv", lecture_csv),
-    "pdf": (PDF, "pdf", lecture_pdf),
-    "moodle": (CSV, "moodle.csv", moodle_marks),
+# Kind → (media type, what the file is about, its ending, what makes it).
+LECTURE_EXPORTS: Final[dict[str, tuple[str, str, str, Callable[[Lecture], bytes]]]] = {
+    "csv": (CSV, "attendance", ".csv", lecture_csv),
+    "pdf": (PDF, "attendance", ".pdf", lecture_pdf),
+    "moodle": (CSV, "moodle", ".csv", moodle_marks),
 }
-COURSE_EXPORTS: Final[dict[str, tuple[str, str, Callable[[Register], bytes]]]] = {
-    "csv": (CSV, "csv", register_csv),
-    "pdf": (PDF, "pdf", register_pdf),
-    "moodle": (ZIP, "moodle.zip", moodle_zip),
+COURSE_EXPORTS: Final[dict[str, tuple[str, str, str, Callable[[Register], bytes]]]] = {
+    "csv": (CSV, "register", ".csv", register_csv),
+    "pdf": (PDF, "register", ".pdf", register_pdf),
+    "moodle": (ZIP, "moodle", ".zip", moodle_zip),
 }
 
 
@@ -56,7 +56,7 @@ def _format_parameter(known: Iterable[str]) -> OpenApiParameter:
 
 def file_response(content: bytes, media_type: str, name: str) -> HttpResponse:
     headers = {
-        "Content-Disposition": f'attachment; filename="{get_valid_filename(name)}"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "private, no-cache",
     }
     return HttpResponse(content, content_type=media_type, headers=headers)
@@ -82,8 +82,9 @@ class LectureExportActions(Endpoint[Lecture]):
         lecture = self.get_object()
         if kind == "xlsx":
             return workbook_response(find_lecture_report(lecture=lecture))
-        media_type, extension, build = LECTURE_EXPORTS[kind]
-        return file_response(build(lecture), media_type, f"{lecture}.{extension}")
+        media_type, about, ending, build = LECTURE_EXPORTS[kind]
+        name = download_name(lecture.course.code, about, lecture.starts_at, ending)
+        return file_response(build(lecture), media_type, name)
 
 
 class CourseExportActions(Endpoint[Course]):
@@ -109,9 +110,10 @@ class CourseExportActions(Endpoint[Course]):
         course = self.get_object()
         days = DaysSerializer(data=request.query_params)
         days.is_valid(raise_exception=True)
-        span: dict[str, date | None] = days.validated_data
-        media_type, extension, build = COURSE_EXPORTS[kind]
-        return file_response(build(build_register(course, **span)), media_type, f"{course.code}.{extension}")
+        span: Days = days.validated_data
+        media_type, about, ending, build = COURSE_EXPORTS[kind]
+        name = download_name(course.code, about, timezone.localdate(), ending)
+        return file_response(build(build_register(course, **span)), media_type, name)
 
 
 class ReportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Report]):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -24,6 +25,7 @@ from campus.api.base import Endpoint
 from campus.api.permissions import CanSeeEverything, IsRegistrar, request_user
 from campus.api.serializers.imports import FileImportSerializer, accepted_import
 from campus.api.views.documents import CSV, file_response
+from campus.attendance.file_names import download_name
 from campus.common.encodings import ENCODINGS
 from campus.common.file_responses import WORKBOOK_TYPE
 
@@ -212,5 +214,6 @@ class CourseRosterActions(Endpoint[Course]):
         """The roster as a file that can be imported again."""
         course = self.get_object()
         media_type, write = FORMATS[kind]
+        name = download_name(course.code, "roster", timezone.localdate(), f".{kind}")
         students = Student.objects.filter(enrolments__course=course).order_by("sort_key", "number_key")
-        return file_response(write(roster_rows(students, course.pk)), media_type, f"{course.code}_roster.{kind}")
+        return file_response(write(roster_rows(students, course.pk)), media_type, name)

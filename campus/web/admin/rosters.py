@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -26,6 +27,7 @@ from campus.academics.roster_export import roster_rows, write_csv, write_workboo
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, RowChange, plan_roster
 from campus.academics.selectors import file_imports_for, students_for
+from campus.attendance.file_names import download_name
 from campus.common.errors import UserError
 from campus.common.file_responses import WORKBOOK_TYPE
 from campus.web.admin.base import render_badge, signed_in_user
@@ -158,7 +160,10 @@ def export_roster(request: HttpRequest) -> HttpResponseBase:
             (write_csv(rows), "text/csv; charset=utf-8") if is_csv else (write_workbook(rows), WORKBOOK_TYPE)
         )
         response = HttpResponse(content, content_type=kind)
-        response["Content-Disposition"] = f'attachment; filename="roster.{form.cleaned_data["kind"]}"'
+        name = download_name(
+            course.code if course else "", "roster", timezone.localdate(), f".{form.cleaned_data['kind']}"
+        )
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
     context = {**admin.site.each_context(request), "title": _("Export the roster"), "form": form, "verb": _("Download")}
     return TemplateResponse(request, "admin/rollcall/roster_form.html", context)

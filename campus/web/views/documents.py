@@ -7,24 +7,26 @@ from http import HTTPStatus
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import courses_for, lectures_for
 from campus.attendance.csv_files import lecture_csv, moodle_marks, moodle_zip, register_csv
+from campus.attendance.export_table import COLUMNS, export_attendance
+from campus.attendance.file_names import download_name
 from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import Report
 from campus.attendance.pdf import lecture_pdf, register_pdf
 from campus.attendance.register import Register, build_register, lecture_labels
 from campus.attendance.reports import find_lecture_report, write_register_report
+from campus.attendance.selectors import records_for
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.web.register_table import render_register_rows
-from campus.web.term_forms import TermForm
+from campus.web.term_forms import ExportForm, RegisterForm, TermForm
 from campus.web.views import StaffRequest
 
 LINES = 100
@@ -47,8 +49,8 @@ LECTURE_FILES: dict[str, tuple[Callable[[Lecture], bytes], tuple[str, str]]] = {
 @login_required
 def register_page(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user), pk=pk)
-    form = TermForm(request.GET)
-    whole = build_register(course, **form.term)
+    form = RegisterForm(request.GET)
+    whole = build_register(course, required_percent=form.required_percent, **form.term)
     below = "below" in request.GET
     page = Paginator([row for row in whole.rows if row.is_below] if below else whole.rows, LINES).get_page(
         request.GET.get("page")
@@ -60,9 +62,10 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
             "course": course,
             "register": whole,
             "form": form,
+            "is_trial": form.required_percent is not None,
             "only_below": below,
             "page": page,
-            "rows": render_register_rows(page.object_list),
+            "rows": render_register_rows(whole, page.object_list),
             "labels": list(zip(whole.lectures, lecture_labels(whole.lectures), strict=True)),
             "asked": _without_page(request),
         },
@@ -86,7 +89,8 @@ def register_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase
         raise Http404
     make, (ending, content_type) = REGISTER_FILES[kind]
     content = make(build_register(course, **TermForm(request.GET).term))
-    return _attachment(content, f"register-{slugify(course.code) or course.pk}{ending}", content_type)
+    about = "moodle" if kind == "moodle" else "register"
+    return _attachment(content, download_name(course.code, about, timezone.localdate(), ending), content_type)
 
 
 def _workbook(request: StaffRequest, make: Callable[[], Report], back: str) -> HttpResponseBase:
@@ -111,10 +115,39 @@ def lecture_file(request: StaffRequest, pk: int, kind: str) -> HttpResponseBase:
     if kind not in LECTURE_FILES:
         raise Http404
     make, (ending, content_type) = LECTURE_FILES[kind]
-    when = timezone.localtime(lecture.starts_at)
     about = "moodle" if kind == "moodle" else "attendance"
-    name = f"{about}-{slugify(lecture.course.code) or lecture.course_id}-{when:%Y-%m-%d-%H%M}{ending}"
+    name = download_name(lecture.course.code, about, lecture.starts_at, ending)
     return _attachment(make(lecture), name, content_type)
+
+
+@require_safe
+@login_required
+def export_page(request: StaffRequest) -> HttpResponse:
+    """Which classes and days to export all attendance of."""
+    return _export_page(request, ExportForm(user=request.user))
+
+
+def _export_page(request: StaffRequest, form: ExportForm) -> HttpResponse:
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    return render(request, "web/export.html", {"form": form, "columns": COLUMNS}, status=status)
+
+
+@require_safe
+@login_required
+def export_file(request: StaffRequest) -> HttpResponseBase:
+    """All attendance of the chosen classes and days, as one flat table that is sent while it is read."""
+    form = ExportForm(request.GET, user=request.user)
+    if not form.is_valid():
+        return _export_page(request, form)
+    records = records_for(request.user)
+    if courses := form.cleaned_data["classes"]:
+        records = records.filter(lecture__course__in=courses)
+    name = download_name("", "attendance", timezone.localdate(), ".csv")
+    return StreamingHttpResponse(
+        export_attendance(records=records, user=request.user, **form.term),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"},
+    )
 
 
 def _attachment(content: bytes, name: str, content_type: str) -> FileResponse:

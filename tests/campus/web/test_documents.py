@@ -287,3 +287,53 @@ def test_the_admin_sends_a_trial_message_and_tries_again(world: World) -> None:
     assert boss.post(reverse("admin:outbox_delivery_retry", args=[message.pk]), SENT).status_code == 302
     message.refresh_from_db()
     assert (message.state, message.tries) == ("queued", 0)
+
+
+def test_what_if_another_share_were_required(world: World, lecturer: Client) -> None:
+    factories.enrol(world.course, student := factories.student(name="Zoë Half"))
+    for status in ("present", "absent"):
+        lecture = factories.lecture(world.course)
+        AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status=status)
+
+    def below(**asked: str) -> str:
+        return lecturer.get(address("register", world), {"below": "on", **asked}).content.decode()
+
+    assert "Zoë Half" in below()
+    assert "Zoë Half" not in below(required="50")
+    assert "Zoë Half" in below(required="51")
+    assert "Nothing is saved" in below(required="51")
+    assert 'aria-label="From 100 % to 50 %, lowest 50 %"' in below()
+    assert lecturer.get(address("register", world), {"required": "101"}).status_code == 400
+    file = lecturer.get(address("register-file", world, "csv"), {"required": "50"}).getvalue().decode()
+    assert "Below 75 %" in file
+
+
+def test_the_students_page_says_when_somebody_last_attended(world: World, lecturer: Client) -> None:
+    absent = world.course.students.exclude(pk=world.student.pk).get()
+
+    def page(pk: int) -> str:
+        return lecturer.get(reverse("student", args=[pk])).content.decode()
+
+    assert "last attended on 16 Nov 2026" in page(world.student.pk)
+    assert "never attended" in page(absent.pk)
+    content = io.BytesIO(lecturer.get(address("register-file", world, "xlsx")).getvalue())
+    rows = {row[0]: row[2:] for row in load_workbook(content)["Students"].iter_rows(min_row=2, values_only=True)}
+    assert rows[world.student.number] == (1, 1, 1, None, "2026-11-16")
+    assert rows[absent.number] == (0, 1, 0, "yes", None)
+
+
+def test_all_files_have_one_kind_of_name(world: World, lecturer: Client) -> None:
+    def name(route: str, kind: str) -> str:
+        return lecturer.get(address(route, world, kind))["Content-Disposition"].partition("filename=")[2].strip('"')
+
+    today = timezone.localdate()
+    assert [name("register-file", kind) for kind in ("xlsx", "pdf", "csv", "moodle")] == [
+        f"CS101_register_{today}.xlsx",
+        f"CS101_register_{today}.pdf",
+        f"CS101_register_{today}.csv",
+        f"CS101_moodle_{today}.zip",
+    ]
+    assert [name("lecture-file", kind) for kind in ("xlsx", "moodle")] == [
+        "CS101_attendance_2026-11-16-0900.xlsx",
+        "CS101_moodle_2026-11-16-0900.csv",
+    ]

@@ -196,7 +196,7 @@ def test_the_workbook_says_what_the_page_says(lecturer: Client, world: World, tm
     record = AttendanceRecord.objects.get(lecture=world.lecture, machine_status="absent")
     lecturer.post(reverse("record", args=[record.pk]), {"status": "excused", "reason": ""})
     response = lecturer.get(reverse("report", args=[world.report.pk]))
-    assert response["Content-Disposition"] == f'attachment; filename="{world.report.file_name}"'
+    assert response["Content-Disposition"] == 'attachment; filename="CS101_attendance_2026-11-16-0900.xlsx"'
     assert world.report.file_name.startswith("Report_for_CS101_")
     file = tmp_path / "download.xlsx"
     file.write_bytes(response.getvalue())
@@ -207,7 +207,7 @@ def test_the_workbook_says_what_the_page_says(lecturer: Client, world: World, tm
 def test_the_register(lecturer: Client, world: World):
     response = lecturer.get(reverse("register-file", args=[world.course.pk, "xlsx"]))
     assert response["Content-Type"].endswith("spreadsheetml.sheet")
-    assert response["Content-Disposition"].startswith('attachment; filename="Register_of_CS101_')
+    assert response["Content-Disposition"].startswith('attachment; filename="CS101_register_')
 
 
 @pytest.mark.parametrize("name", ["../media/crops/one.jpg", "/etc/passwd", "sub/x.xlsx", "..", ""])
@@ -402,6 +402,6 @@ def test_a_provisional_result_says_so_and_can_be_made_final(lecturer: Client, wo
     assert "Provisional" not in shown
     assert reverse("lecture-file", args=[world.lecture.pk, "xlsx"]) in shown
     download = lecturer.get(reverse("report", args=[report.pk]))
-    assert download["Content-Disposition"].startswith('attachment; filename="Report_for_CS101')
+    assert download["Content-Disposition"].startswith('attachment; filename="CS101_attendance_')
     lecturer.force_login(world.other)
     assert lecturer.post(reverse("accept-partial-footage", args=[world.lecture.pk])).status_code == 404
