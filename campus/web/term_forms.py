@@ -39,7 +39,7 @@ class TermForm(forms.Form):
 class RegisterForm(TermForm):
     """What a register shows, and who would be below if the class asked for another share."""
 
-    required = forms.IntegerField(label=_("If required: %"), required=False, min_value=0, max_value=100)
+    required = forms.IntegerField(label=_("If required (%)"), required=False, min_value=0, max_value=100)
     below = forms.BooleanField(required=False)
 
     @property
