@@ -138,6 +138,9 @@ def page_addresses() -> Iterator[tuple[str, str]]:
     for kind in ("xlsx", "csv", "pdf", "moodle"):
         yield "lecturer", reverse("register-file", args=[course.pk, kind])
     yield "registrar", reverse("students") + "?q=00042"
+    for words in ("00042", "student", "c001 30 nov"):
+        yield "registrar", reverse("search-suggestions", query={"q": words})
+    yield "registrar", reverse("search", query={"q": "c001", "kind": "lectures"})
     yield "registrar", reverse("compare")
     yield "registrar", reverse("admin:academics_student_changelist") + "?q=00042"
     yield "registrar", reverse("admin:academics_course_delete", args=[course.pk])

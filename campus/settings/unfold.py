@@ -24,7 +24,12 @@ def unfold(institution: str) -> dict[str, Any]:
         "SIDEBAR": {
             "show_search": True,
             "navigation": [
-                {"items": [{"title": gettext_lazy("Today"), "icon": "dashboard", "link": reverse_lazy("admin:index")}]},
+                {
+                    "items": [
+                        {"title": gettext_lazy("Today"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                        {"title": gettext_lazy("Search"), "icon": "search", "link": reverse_lazy("search")},
+                    ]
+                },
                 {
                     "title": gettext_lazy("Teaching"),
                     "items": [

@@ -28,11 +28,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What can be found: `find` gives the rows, `describe` makes a line of each. `icon` is the admin's."""
+    """What can be found: `find` gives the rows, `describe` makes a line of each."""
 
     name: str
     label: Promise
-    icon: str
     find: Callable[[User, str], QuerySet[Any]]
     describe: Callable[[Any], Hit]
 
@@ -95,28 +94,24 @@ KINDS = {
         Kind(
             name="classes",
             label=gettext_lazy("Classes"),
-            icon="school",
             find=find_courses,
             describe=_describe_course,
         ),
         Kind(
             name="students",
             label=gettext_lazy("Students"),
-            icon="person",
             find=_find_students,
             describe=_describe_student,
         ),
         Kind(
             name="lectures",
             label=gettext_lazy("Lectures"),
-            icon="calendar_month",
             find=_find_lectures,
             describe=_describe_lecture,
         ),
         Kind(
             name="rooms",
             label=gettext_lazy("Rooms"),
-            icon="meeting_room",
             find=find_rooms,
             describe=_describe_room,
         ),

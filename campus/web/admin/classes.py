@@ -44,7 +44,7 @@ MAX_STUDENTS_SHOWN = 60
 class CourseAdmin(RegistrarAdmin):
     list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
     list_display_links = ("code", "name")
-    search_fields = ("code_key", "name_key", "coordinator_name")
+    search_fields = ("search_key", "coordinator_name")
     autocomplete_fields = ("lecturers",)
     inlines = (RosterInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)

