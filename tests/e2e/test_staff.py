@@ -51,7 +51,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     page.get_by_role("button", name="Log in").click()
     sees(page, "CS101")
     page.get_by_role("link", name="New lecture", exact=True).click()
-    page.get_by_label("Class").select_option(label="CS101 Computing")
+    page.get_by_label("Class", exact=True).select_option(label="CS101 Computing")
     page.get_by_label("Title").fill("Trees")
     page.get_by_role("button", name="Create lecture").click()
     sees(page, "Upload the recording")
