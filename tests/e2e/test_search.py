@@ -2,7 +2,7 @@
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -81,3 +81,15 @@ def test_on_a_phone(page: Page, box: Locator):
     expect(option).to_be_in_viewport(ratio=1)
     option.click()
     expect(page.get_by_role("heading", name="Céline Müller")).to_be_visible()
+
+
+def test_without_scripts(chromium: Browser, address: str, box: Locator, world: World, sign_in: SignIn):
+    context = chromium.new_context(base_url=address, java_script_enabled=False)
+    sign_in(world.own, context)
+    page = context.new_page()
+    page.goto(reverse("home"))
+    page.get_by_role("combobox", name="Search for").fill("bert")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Bert Müller").click()
+    expect(page.get_by_role("heading", name="Bert Müller")).to_be_visible()
+    context.close()
