@@ -12,11 +12,11 @@ class AcademicsConfig(AppConfig):
 
     def ready(self) -> None:
         from campus.academics.calendar_links import delete_calendar_links
-        from campus.accounts.signals import password_changed
+        from campus.accounts.signals import access_ended
 
         for signal in (post_save, post_delete):
             signal.connect(roster_changed, sender="academics.Enrolment", dispatch_uid="roster_changed")
-        password_changed.connect(delete_calendar_links, dispatch_uid="delete_calendar_links")
+        access_ended.connect(delete_calendar_links, dispatch_uid="delete_calendar_links")
         post_migrate.connect(update_number_keys, sender=self, dispatch_uid="update_number_keys")
 
 

@@ -58,7 +58,7 @@ def delete_calendar_link(*, link: CalendarLink) -> None:
 
 
 def delete_calendar_links(*, user: User, **_signal: Any) -> None:
-    """Receiver of `password_changed`: whoever knew the password may have copied the links."""
+    """Receiver of `access_ended`: whoever knew the password may have copied the links."""
     CalendarLink.objects.filter(user=user).delete()
 
 

@@ -1,5 +1,6 @@
 """Everything that writes classes, students and lectures."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -41,6 +42,11 @@ def delete_unprotected(*, row: models.Model) -> None:
 
 
 @transaction.atomic
+def set_courses_taught(*, lecturer: User, courses: Iterable[Course]) -> None:
+    """Make the user a lecturer of these classes and of no others."""
+    lecturer.courses.set(courses)
+
+
 def save_course(*, course: Course, lecturers: list[User] | None = None, **changes: object) -> Course:
     course = validate_and_save(course, **changes)
     if lecturers is not None:

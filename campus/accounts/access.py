@@ -19,6 +19,7 @@ ALLOWED_FOR_READERS = frozenset(
         "password",
         "password-reset",
         "password-reset-confirm",
+        "invitation",
         "token-create",
         "token-revoke",
         "two-factor",

@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
@@ -9,8 +9,15 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
+        from django.contrib.auth.models import User
+
         from campus.accounts.history import note_login
+        from campus.accounts.names import display_name
         from campus.accounts.services import end_access_of_old_password
 
         user_logged_in.connect(note_login, dispatch_uid="note_login")
         post_save.connect(end_access_of_old_password, sender="auth.User", dispatch_uid="end_access_of_old_password")
+        # Django's own model and the admin of it speak as people do.
+        User.add_to_class("__str__", display_name)
+        User._meta.verbose_name, User._meta.verbose_name_plural = _("staff member"), _("staff")
+        apps.get_app_config("auth").verbose_name = _("People")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from campus.accounts.addresses import client_address
 from campus.accounts.models import AccountEvent
+from campus.accounts.names import display_name
 from campus.accounts.recent_login import confirm_login
 from campus.accounts.session_store import LOGIN_KEY
 
@@ -64,7 +65,7 @@ def record_event(*, user: User | None, kind: AccountEvent.Kind, about: str = "")
         user=user,
         kind=kind,
         about=about[:100],
-        done_by=actor.get_username() if actor and actor.is_authenticated and actor != user else "",
+        done_by=display_name(actor) if actor and actor.is_authenticated and actor != user else "",
         address=client_address(request)[:45] if request else "",
         device=describe_device(request.headers.get("User-Agent", "")) if request else "",
     )

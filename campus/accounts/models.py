@@ -1,4 +1,6 @@
-"""API tokens, two-factor login, sessions, history and preferences of users."""
+"""API tokens, two-factor login, sessions, invitations, history and preferences of users."""
+
+import uuid
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -94,6 +96,23 @@ class LoginSession(AbstractBaseSession):
         return SessionStore
 
 
+class Invitation(models.Model):
+    """Lets somebody open an account that was made for them, by a link. Its end, used or withdrawn, is its deletion."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="invitation")
+    # Names the valid link: each sending makes a new one.
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.user}, until {self.expires_at}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
 class AccountEvent(models.Model):
     """A login, a failed one, or a change of an account, for its owner to read. Without a user: a name of nobody."""
 
@@ -113,13 +132,17 @@ class AccountEvent(models.Model):
         CALENDAR_LINK_CREATED = "calendar-link-created", _("calendar link created")
         SESSIONS_ENDED = "sessions-ended", _("logged out elsewhere")
         ATTENDANCE_EXPORTED = "attendance-exported", _("attendance exported")
+        INVITED = "invited", _("invited")
+        INVITATION_ACCEPTED = "invitation-accepted", _("invitation accepted")
+        DEACTIVATED = "deactivated", _("account deactivated")
+        REACTIVATED = "reactivated", _("account reactivated")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="account_events"
     )
     kind = models.CharField(max_length=30, choices=Kind.choices)
     about = models.CharField(max_length=100, blank=True)
-    done_by = models.CharField(max_length=150, blank=True, help_text="The user name of whoever did it for the owner.")
+    done_by = models.CharField(max_length=150, blank=True, help_text="The name of whoever did it for the owner.")
     address = models.CharField(max_length=45, blank=True)
     device = models.CharField(max_length=50, blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -17,13 +17,25 @@ class Role(models.TextChoices):
     LECTURER = "Lecturer", _("lecturer")
 
 
+# What each can do, after "can" or "you can".
+ROLE_DESCRIPTIONS = {
+    Role.LECTURER: _("upload recordings, correct attendance and sign it off, for assigned classes only"),
+    Role.REGISTRAR: _("manage all classes: students, photos, timetable, cameras and lecturers' accounts"),
+    Role.AUDITOR: _("read everything, including the log of corrections, and change nothing"),
+    Role.ADMINISTRATOR: _("do all that a registrar can, give roles and delete accounts"),
+}
+
+
 def role_of(user: AnyUser) -> Role | None:
-    """The user's role; None without a login or with a closed account. Superusers are administrators.
+    """The user's role; None without a login or with a closed account."""
+    return assigned_role(user) if user.is_active and isinstance(user, PermissionsMixin) else None
+
+
+def assigned_role(user: PermissionsMixin) -> Role:
+    """The role that the user has, or would have if the account were open. Superusers are administrators.
 
     It is needed many times a page, so it is cached on the user object, as Django does with permissions.
     """
-    if not (user.is_active and isinstance(user, PermissionsMixin)):
-        return None
     if user.is_superuser:
         return Role.ADMINISTRATOR
     if not hasattr(user, "_role"):

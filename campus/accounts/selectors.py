@@ -44,6 +44,17 @@ def use_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]
     return translation.override((user and language_of(user)) or settings.LANGUAGE_CODE)
 
 
+def lecturers() -> QuerySet[User]:
+    """Who can be chosen to teach a class: whose role is lecturer, in service or invited."""
+    others = User.objects.filter(Q(is_superuser=True) | Q(groups__name__in=set(Role) - {Role.LECTURER}))
+    return users_in_service().exclude(pk__in=others.values("pk"))
+
+
+def users_in_service() -> QuerySet[User]:
+    """All but those whose account is closed."""
+    return User.objects.filter(Q(is_active=True) | Q(invitation__isnull=False))
+
+
 def registrars_with_email() -> list[User]:
     """Registrars and administrators who have an e-mail address."""
     chosen = Q(is_superuser=True) | Q(groups__name__in=(Role.ADMINISTRATOR, Role.REGISTRAR))

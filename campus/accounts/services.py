@@ -1,4 +1,4 @@
-"""Everything that writes tokens, two-factor logins, roles and preferences, and ends sessions."""
+"""Everything that writes tokens, two-factor logins, roles and preferences, closes accounts and ends sessions."""
 
 import hashlib
 import re
@@ -11,13 +11,13 @@ import pyotp
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent, ApiToken, LoginSession, Preferences, RecoveryCode, TwoFactorDevice
-from campus.accounts.roles import Role
-from campus.accounts.signals import password_changed
+from campus.accounts.roles import Role, assigned_role
+from campus.accounts.signals import access_ended
 from campus.common.errors import UserError
 
 # Secret scanners recognise leaked tokens by this prefix.
@@ -92,10 +92,14 @@ def end_access_of_old_password(*, instance: User, created: bool, **_signal: Any)
     # Django keeps the new password here until the row is saved; not where a password is only hashed anew.
     if created or (instance._password is None and instance.has_usable_password()):  # type: ignore[attr-defined]
         return
-    LoginSession.objects.filter(user=instance).delete()
-    revoke_all_tokens(user=instance)
+    _end_access(instance)
     record_event(user=instance, kind=AccountEvent.Kind.PASSWORD_CHANGED)
-    password_changed.send(User, user=instance)
+
+
+def _end_access(user: User) -> None:
+    LoginSession.objects.filter(user=user).delete()
+    revoke_all_tokens(user=user)
+    access_ended.send(User, user=user)
 
 
 def delete_expired_sessions() -> None:
@@ -183,13 +187,46 @@ def _find_time_step(secret: str, code: str) -> int | None:
 
 @transaction.atomic
 def set_role(*, user: User, role: str) -> None:
-    """Give a user this role in place of the earlier one."""
+    """Give a user this role in place of the earlier one. Raises UserError for the last administrator."""
+    if role != Role.ADMINISTRATOR and not user.is_superuser:
+        check_administrator_remains(without=user)
     group = Group.objects.get_or_create(name=Role(role))[0]
     if user.groups.filter(pk=group.pk).exists() and user.groups.filter(name__in=Role.values).count() == 1:
         return
     user.groups.remove(*user.groups.filter(name__in=Role.values))
     user.groups.add(group)
+    vars(user).pop("_role", None)  # what `assigned_role` remembers
     record_event(user=user, kind=AccountEvent.Kind.ROLE_CHANGED, about=str(Role(role).label))
+
+
+def check_administrator_remains(*, without: User) -> None:
+    """Raise UserError if this is the last administrator. For the transaction that takes the rights away."""
+    if without.pk is None or assigned_role(without) != Role.ADMINISTRATOR:
+        return
+    # Locked first, so that of two administrators who take each other's rights away the second one is refused.
+    Group.objects.select_for_update().get_or_create(name=Role.ADMINISTRATOR)
+    administrators = User.objects.filter(Q(is_superuser=True) | Q(groups__name=Role.ADMINISTRATOR), is_active=True)
+    if without.is_active and not administrators.exclude(pk=without.pk).exists():
+        raise UserError("This is the last administrator. Make somebody else an administrator first.")
+
+
+@transaction.atomic
+def deactivate(*, user: User, by: User) -> None:
+    """Close the account of somebody who leaves, and end the sessions, API tokens and calendar links. What the user has
+    done stays. Raises UserError for the own account and for the last administrator.
+    """
+    if user == by:
+        raise UserError("You can't deactivate your own account. Ask another administrator.")
+    check_administrator_remains(without=user)
+    if User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+        _end_access(user)
+        record_event(user=user, kind=AccountEvent.Kind.DEACTIVATED)
+
+
+def reactivate(*, user: User) -> None:
+    """Open a closed account again, with the password from before. An invited person does this by the link."""
+    if User.objects.filter(pk=user.pk, is_active=False, invitation=None).update(is_active=True):
+        record_event(user=user, kind=AccountEvent.Kind.REACTIVATED)
 
 
 def set_language(*, user: User, language: str) -> None:

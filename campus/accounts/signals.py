@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-password_changed = Signal()  # the password of `user` is another, in whatever way it was set
+access_ended = Signal()  # `user` has another password, in whatever way it was set, or a closed account
 recovery_code_used = Signal()  # a login with a recovery code, of `user`

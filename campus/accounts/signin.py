@@ -11,6 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
@@ -76,15 +77,15 @@ def is_login_blocked(request: HttpRequest, username: str) -> bool:
     """
     if _name_limit(request, username).is_exceeded:
         return True
-    known = request.get_signed_cookie(KNOWN_BROWSER_COOKIE, default="", max_age=KNOWN_BROWSER_SECONDS)
-    return known != username.casefold() and _network_limit(request).is_exceeded
+    known = request.get_signed_cookie(KNOWN_BROWSER_COOKIE, default="", max_age=KNOWN_BROWSER_SECONDS) or ""
+    return username.casefold() not in known.split() and _network_limit(request).is_exceeded
 
 
 def remember_browser(response: HttpResponseBase, user: User) -> None:
     """Let `is_login_blocked` know this browser again."""
     response.set_signed_cookie(
         KNOWN_BROWSER_COOKIE,
-        user.get_username().casefold(),
+        f"{user.get_username()} {user.email}".casefold(),
         max_age=KNOWN_BROWSER_SECONDS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -92,8 +93,19 @@ def remember_browser(response: HttpResponseBase, user: User) -> None:
     )
 
 
+def _owner_of(login: str) -> User | None:
+    """Whose user name this is, or else whose e-mail address, if only one open account has it."""
+    found = list(User.objects.filter(Q(username=login) | Q(email__iexact=login, is_active=True) & ~Q(email=""))[:3])
+    by_name = [user for user in found if user.get_username() == login]
+    return next(iter(by_name), found[0] if len(found) == 1 else None)
+
+
 class RateLimitedBackend(ModelBackend):
-    """Django's password check, with limits on wrong passwords, for a name and for all names, from one network."""
+    """Django's password check, of a user name or an e-mail address, with limits on wrong passwords, for a name and
+    for all names, from one network.
+
+    Each counts apart: if the two of an account counted together, that would tell whose address it is.
+    """
 
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
@@ -102,12 +114,12 @@ class RateLimitedBackend(ModelBackend):
             return super().authenticate(request, username, password, **kwargs)
         if is_login_blocked(request, username):
             raise PermissionDenied
-        user = super().authenticate(request, username, password, **kwargs)
+        # For a name that nobody has, the same is done: the time does not tell.
+        owner = _owner_of(username)
+        user = super().authenticate(request, owner.get_username() if owner else username, password, **kwargs)
         if user is None:
             _name_limit(request, username).add_attempt()
             _network_limit(request).add_attempt()
-            # Also for a name that nobody has, so that the time does not tell.
-            owner = User.objects.filter(username=username).first()
             record_event(user=owner, kind=AccountEvent.Kind.WRONG_PASSWORD)
         else:
             _name_limit(request, username).reset()

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 
 from campus.academics.models import Lecture
+from campus.accounts.names import display_name
 from campus.accounts.roles import is_registrar
 from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff
@@ -59,5 +60,5 @@ def log_change(
         about=about[:MAX_TEXT_LENGTH],
         reason=reason.strip()[:MAX_TEXT_LENGTH],
         user=user,
-        user_name=user.get_username(),
+        user_name=display_name(user),
     )

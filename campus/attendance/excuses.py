@@ -17,6 +17,7 @@ from django.utils import timezone
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for
 from campus.academics.services import validate_and_save
+from campus.accounts.names import display_name
 from campus.accounts.roles import is_auditor, is_registrar
 from campus.attendance.models import AttendanceRecord, Excuse
 from campus.attendance.register import in_days
@@ -53,7 +54,7 @@ def create_excuse(
         last_day=last_day,
         reason=reason.strip(),
         user=user,
-        user_name=user.get_username(),
+        user_name=display_name(user),
     )
     excuse.full_clean()
     if not is_registrar(user):
@@ -80,7 +81,7 @@ def withdraw_excuse(*, excuse: Excuse, user: User) -> None:
         raise UserError("This excuse is withdrawn already.")
     if not is_registrar(user):
         _refuse_signed_off(excuse)
-    excuse.withdrawn_at, excuse.withdrawn_by = timezone.now(), user.get_username()
+    excuse.withdrawn_at, excuse.withdrawn_by = timezone.now(), display_name(user)
     excuse.save(update_fields=["withdrawn_at", "withdrawn_by"])
 
 

@@ -13,6 +13,7 @@ from django.db.models import Max
 
 from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lecture_roster
+from campus.accounts.names import display_name
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.face_positions import positions_in_files
 from campus.attendance.models import AttendanceChange, FaceOverride, Sighting, UnknownPerson
@@ -154,7 +155,7 @@ def _create_override(
         student=student,
         face_positions=positions_in_files(face.recording, face.face_positions),
         user=user,
-        user_name=user.get_username(),
+        user_name=display_name(user),
     )
 
 

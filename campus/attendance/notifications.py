@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture
+from campus.accounts.names import display_name
 from campus.accounts.selectors import use_language_of
 from campus.attendance.models import AttendanceRecord, UnknownPerson
 from campus.attendance.policy import policy_for
@@ -55,7 +56,7 @@ def notify_review_needed(*, recording: Recording) -> None:
     for user in lecturers_to_notify(lecture.course):
         with use_language_of(user):
             context = _email_context(lecture) | {
-                "name": user.get_full_name() or user.get_username(),
+                "name": display_name(user),
                 "recording": recording.original_name,
                 "reasons": [str(message) for message in review_messages(recording)],
                 "address": f"{settings.BASE_URL}/recordings/{recording.pk}/" if settings.BASE_URL else "",
@@ -73,7 +74,7 @@ def _notify_counted(lecture: Lecture, *, key: str, unknown_count: int) -> None:
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with use_language_of(user):
             context = _email_context(lecture) | {
-                "name": user.get_full_name() or user.get_username(),
+                "name": display_name(user),
                 "counts": {status_label(code): n for code, n in counts.items()},
                 "to_confirm": counts[Status.TO_CONFIRM],
                 "unknown": unknown_count,

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from campus.academics.models import Lecture
+from campus.accounts.names import display_name
 from campus.accounts.roles import is_registrar
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff, Status
@@ -91,7 +92,7 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
                 n=to_confirm,
             )
         )
-    sign_off = SignOff.objects.create(lecture=lecture, user=user, user_name=user.get_username())
+    sign_off = SignOff.objects.create(lecture=lecture, user=user, user_name=display_name(user))
     log_change(lecture, user, ChangeKind.SIGNED)
     notify_signed_off(lecture=lecture)
     # The workbooks in Reports/ then say what was signed.

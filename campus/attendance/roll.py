@@ -17,7 +17,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.models import AttendanceChange, AttendanceRecord
-from campus.attendance.selectors import excuse_reasons, name_of, staff_who_named
+from campus.attendance.selectors import excuse_reasons, staff_who_named
 from campus.attendance.statuses import ATTENDED, Status, override_choices
 from campus.common.errors import UserError
 from recognition.messages import Message
@@ -203,7 +203,7 @@ def _source(record: AttendanceRecord, marked: Mapping[int, str], named: Mapping[
 
 
 def marked_by(lecture: Lecture) -> dict[int, str]:
-    """Who set the overrides that hold, by the records' ids: people's names, or else their user names."""
+    """Who set the overrides that hold, by the records' ids."""
     undone = lecture.changes.filter(kind=ChangeKind.UNDONE).values("batch")
     changes = lecture.changes.filter(kind=ChangeKind.STATUS).exclude(batch__in=undone).order_by("pk")
-    return {change.record_id: name_of(change) for change in changes.select_related("user") if change.record_id}
+    return {change.record_id: change.user_name for change in changes if change.record_id}

@@ -149,8 +149,8 @@ def staff_who_named(lecture: Lecture) -> dict[int, str]:
     recognised = Sighting.objects.filter(recording__lecture=lecture, present=True).values("student")
     named = FaceOverride.objects.filter(people__recording__lecture=lecture, student__isnull=False)
     return {
-        override.student_id: name_of(override)
-        for override in named.exclude(student__in=recognised).select_related("user")
+        override.student_id: override.user_name
+        for override in named.exclude(student__in=recognised)
         if override.student_id
     }
 
@@ -161,11 +161,6 @@ def students_unlike(person: UnknownPerson) -> set[int]:
         return set()
     known = Sighting.objects.filter(recording=person.recording, recognisable=True)
     return set(known.values_list("student", flat=True)) - set(person.resembles)
-
-
-def name_of(change: AttendanceChange | FaceOverride) -> str:
-    """The name of who made the change, or else the user name of that time."""
-    return (change.user and change.user.get_full_name()) or change.user_name
 
 
 def intervals_in_lecture(lecture: Lecture, evidence: Iterable[Sighting | UnknownPerson]) -> list[Interval]:

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Student
+from campus.accounts.names import display_name
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.attendance.models import RegisterPolicy
 from campus.attendance.policy import split_addresses
@@ -112,7 +113,7 @@ def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:
     for user in registrars_with_email():
         with use_language_of(user):
             context = {
-                "name": user.get_full_name() or user.get_username(),
+                "name": display_name(user),
                 "lines": lines,
                 **_week_context(week),
             }

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
+from campus.accounts.names import display_name
 from campus.biometrics.models import LookAlike
 
 
@@ -31,7 +32,7 @@ def save_look_alikes(*, course: Course, pairs: Iterable[tuple[int, int, float]])
 def keep_apart(*, pair: LookAlike, user: User) -> None:
     """They are two people, as twins are. They are not asked about again."""
     undecided = LookAlike.objects.filter(pk=pair.pk, decided_at=None)
-    undecided.update(decided_at=timezone.now(), decided_by=user.get_full_name() or user.get_username())
+    undecided.update(decided_at=timezone.now(), decided_by=display_name(user))
 
 
 def reopen_pair(*, pair: LookAlike) -> None:

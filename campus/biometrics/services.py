@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import mark_galleries_outdated
+from campus.accounts.names import display_name
 from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import Embedding, FacePhoto, Gallery
 from campus.biometrics.photo_consistency import check_consistency
@@ -106,7 +107,7 @@ def delete_photo(*, photo: FacePhoto) -> None:
 def confirm_photo(*, photo: FacePhoto, user: User) -> None:
     """A person says that the photo shows its student: from the next training on it counts, however it looks."""
     unconfirmed = FacePhoto.objects.filter(pk=photo.pk, confirmed_at=None)
-    if unconfirmed.update(confirmed_at=timezone.now(), confirmed_by=user.get_full_name() or user.get_username()):
+    if unconfirmed.update(confirmed_at=timezone.now(), confirmed_by=display_name(user)):
         _mark_galleries_outdated(photo.student_id)
 
 

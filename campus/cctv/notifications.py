@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
 from campus.academics.models import Course
+from campus.accounts.names import display_name
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.cctv.models import Alarm, Collection
 from campus.outbox.services import queue_email, queue_event
@@ -118,7 +119,7 @@ def _registrars() -> list[Recipient]:
 
 
 def _recipient(user: User) -> Recipient:
-    return Recipient(user.email, user.get_full_name() or user.get_username(), user)
+    return Recipient(user.email, display_name(user), user)
 
 
 def _queue_email(recipient: Recipient, *, template: str, key: str, subject: str, context: Mapping[str, object]) -> None:

@@ -9,7 +9,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from campus.accounts.models import Invitation
+from campus.accounts.names import display_name
 from campus.accounts.selectors import count_recovery_codes, use_language_of
+from campus.outbox.invitation import INVITATION
 from campus.outbox.password_reset import PASSWORD_RESET
 from campus.outbox.services import queue_email
 
@@ -31,11 +34,21 @@ def queue_password_reset(*, email: str) -> None:
     queue_email(to=email, event=PASSWORD_RESET, key=f"password-reset:{uuid4()}", subject="", body="")
 
 
+def emails_have_links() -> bool:
+    """Whether a mail server is set up, and the address of the pages, without which no e-mail has links."""
+    return bool(settings.BASE_URL) and settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend"
+
+
+def queue_invitation(*, invitation: Invitation) -> None:
+    """Have the link of the invitation sent."""
+    queue_email(to=invitation.user.email, event=INVITATION, key=f"invitation:{invitation.key}", subject="", body="")
+
+
 def _send(user: User, subject: str, template: str) -> None:
     if not user.email:
         return
     context = {
-        "name": user.get_full_name() or user.get_username(),
+        "name": display_name(user),
         "username": user.get_username(),
         "left": count_recovery_codes(user),
         "address": f"{settings.BASE_URL}{reverse('account')}" if settings.BASE_URL else "",

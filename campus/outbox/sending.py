@@ -13,6 +13,7 @@ from django.core.mail import send_mail
 
 from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
+from campus.outbox.invitation import INVITATION, send_invitation
 from campus.outbox.models import WEBHOOK_PREFIX, Delivery, Webhook
 from campus.outbox.password_reset import PASSWORD_RESET, send_password_reset
 from recognition.messages import Message
@@ -40,6 +41,10 @@ def send(delivery: Delivery, now: datetime) -> None:
         if delivery.event == PASSWORD_RESET:
             if not send_password_reset(delivery.to):
                 raise DeliveryError("No open account has this address.", final=True)
+            return
+        if delivery.event == INVITATION:
+            if not send_invitation(delivery.to):
+                raise DeliveryError("The invitation was used or withdrawn, or has expired.", final=True)
             return
         send_mail(delivery.subject, delivery.body, settings.DEFAULT_FROM_EMAIL, [delivery.to])
     except (SMTPException, OSError) as error:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -18,12 +18,25 @@ from campus.common.errors import UserError
 from campus.outbox.account_emails import queue_password_reset
 from campus.web.views import StaffRequest
 
+MAX_EMAIL_LENGTH = 254
+
 
 class SignInForm(AuthenticationForm):
     error_messages = {
-        "invalid_login": _("Wrong user name or password. Check capital letters, or set a new password."),
+        "invalid_login": _("Wrong e-mail address, username or password. Check capital letters, or set a new password."),
         "inactive": _("This account is closed. Ask a registrar to open it again."),
     }
+
+    username = UsernameField(
+        label=_("E-mail address or username"),
+        max_length=MAX_EMAIL_LENGTH,
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django takes the length of a user name.
+        self.fields["username"].widget.attrs["maxlength"] = MAX_EMAIL_LENGTH
 
     def get_invalid_login_error(self) -> ValidationError:
         if self.request is not None and is_login_blocked(self.request, self.cleaned_data.get("username", "")):
@@ -76,7 +89,7 @@ class ForgottenForm(forms.Form):
 
     email = forms.EmailField(
         label=_("E-mail"),
-        max_length=254,
+        max_length=MAX_EMAIL_LENGTH,
         help_text=_("The address of your account."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )

@@ -26,6 +26,7 @@ LOGINS = frozenset(
         "logout",
         "password-reset",
         "password-reset-confirm",
+        "invitation",
         "set_language",
         "admin:login",
         "admin:logout",

@@ -32,6 +32,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
 from campus.academics.models import FileImport, Holiday, LectureSeries
+from campus.accounts.invitations import invitation_token, invite
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
 from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
@@ -119,6 +120,9 @@ def things(world: World) -> dict[str, object]:
     waiting_photo.thumbnail = default_storage.save("imports/small.jpg", ContentFile(jpeg()))
     waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
     look_alike = LookAlike.objects.create(first=world.student, second=factories.student(), similarity=0.99)
+    invitation = invite(
+        first_name="Ada", last_name="New", email="new@example.org", role=Role.LECTURER, by=world.registrar
+    )
     keys = {
         "classes courses course": world.course.pk,
         "students student": world.student.pk,
@@ -183,6 +187,8 @@ def things(world: World) -> dict[str, object]:
         "lecture-faces": factories.lecture_face(world.lecture, world.student).pk,
         "tokens": token.pk,
         "user": world.own.pk,
+        "invitation": invitation_token(invitation),
+        "invitations": invitation.pk,
     }
     rows = {model._meta.model_name: model._default_manager.first() for model in admin.site._registry}
     known = {name: row.pk for name, row in rows.items() if row is not None and name}

@@ -41,6 +41,7 @@ PUBLIC = {
         "login-code",
         "password-reset",
         "password-reset-confirm",
+        "invitation",
         "api-token",
         "set_language",
         "calendar",

@@ -1,5 +1,6 @@
 import campus.common.encrypted_fields
 import django.db.models.deletion
+import uuid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -31,9 +32,9 @@ class Migration(migrations.Migration):
             name='AccountEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('logged-in', 'logged in'), ('wrong-password', 'wrong password'), ('wrong-code', 'wrong code'), ('password-changed', 'password changed'), ('email-changed', 'e-mail address changed'), ('role-changed', 'role changed'), ('two-factor-on', 'two-factor login turned on'), ('two-factor-off', 'two-factor login turned off'), ('recovery-codes-created', 'recovery codes created'), ('recovery-code-used', 'recovery code used'), ('token-created', 'API token created'), ('token-revoked', 'API token revoked'), ('calendar-link-created', 'calendar link created'), ('sessions-ended', 'logged out elsewhere'), ('attendance-exported', 'attendance exported')], max_length=30)),
+                ('kind', models.CharField(choices=[('logged-in', 'logged in'), ('wrong-password', 'wrong password'), ('wrong-code', 'wrong code'), ('password-changed', 'password changed'), ('email-changed', 'e-mail address changed'), ('role-changed', 'role changed'), ('two-factor-on', 'two-factor login turned on'), ('two-factor-off', 'two-factor login turned off'), ('recovery-codes-created', 'recovery codes created'), ('recovery-code-used', 'recovery code used'), ('token-created', 'API token created'), ('token-revoked', 'API token revoked'), ('calendar-link-created', 'calendar link created'), ('sessions-ended', 'logged out elsewhere'), ('attendance-exported', 'attendance exported'), ('invited', 'invited'), ('invitation-accepted', 'invitation accepted'), ('deactivated', 'account deactivated'), ('reactivated', 'account reactivated')], max_length=30)),
                 ('about', models.CharField(blank=True, max_length=100)),
-                ('done_by', models.CharField(blank=True, help_text='The user name of whoever did it for the owner.', max_length=150)),
+                ('done_by', models.CharField(blank=True, help_text='The name of whoever did it for the owner.', max_length=150)),
                 ('address', models.CharField(blank=True, max_length=45)),
                 ('device', models.CharField(blank=True, max_length=50)),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
@@ -61,6 +62,16 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'API tokens',
                 'ordering': ['-created_at', '-pk'],
             },
+        ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('expires_at', models.DateTimeField()),
+                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='invitation', to=settings.AUTH_USER_MODEL)),
+            ],
         ),
         migrations.CreateModel(
             name='LoginSession',

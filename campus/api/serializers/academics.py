@@ -11,7 +11,7 @@ from rest_framework.validators import UniqueTogetherValidator
 
 from campus.academics.models import Course, Enrolment, Lecture, Student
 from campus.accounts.roles import Role, role_of
-from campus.accounts.selectors import language_of
+from campus.accounts.selectors import language_of, users_in_service
 from campus.api.serializers.common import DaysSerializer, MomentField, OwnCourseField, OwnStudentField
 from campus.attendance.models import RegisterPolicy, SignOff
 
@@ -74,7 +74,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
         many=True,
         required=False,
         slug_field="username",
-        queryset=User.objects.filter(is_active=True),
+        queryset=users_in_service(),
         help_text="user names",
     )
     register_policy = RegisterPolicySerializer(

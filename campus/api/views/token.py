@@ -47,7 +47,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 class TokenRequestSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=150)
+    username = serializers.CharField(max_length=254, help_text="user name or e-mail address")
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
     code = serializers.CharField(
         max_length=40,

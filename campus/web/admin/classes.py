@@ -51,6 +51,12 @@ class CourseAdmin(RegistrarAdmin):
     actions_detail = ("train", "register", "roster_in", "photos_zip")
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "lecturers":
+            field.widget.can_add_related = False  # an invitation adds nobody to this form
+        return field
+
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
         policy = (

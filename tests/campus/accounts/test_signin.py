@@ -40,7 +40,7 @@ def test_logout_by_a_link_is_refused(client: Client, world: World):
 def test_a_wrong_password_is_a_sentence(client: Client, world: World):
     response = sign_in(client, "own", "guess")
     assert response.status_code == 200
-    assert "Wrong user name or password." in response.content.decode()
+    assert "Wrong e-mail address, username or password." in response.content.decode()
 
 
 def test_wrong_and_unknown_names_read_the_same(client: Client, world: World):
