@@ -107,6 +107,7 @@ class Course(KeyedModel):
     roster_changed_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since then lectures are due a recount; empty when none is.")
     )
+    is_sample = models.BooleanField(_("sample"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("class")
@@ -146,6 +147,7 @@ class Student(KeyedModel):
     guest = models.BooleanField(
         _("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later.")
     )
+    is_sample = models.BooleanField(_("sample"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("student")

@@ -3,10 +3,10 @@
 import hashlib
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Course, Enrolment
+from campus.academics.models import Course, Enrolment, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
@@ -110,3 +110,12 @@ def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
     enough = usable.filter(n__gte=settings.PHOTOS_PER_STUDENT).values("student")
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
     return here.exclude(student__in=enough)
+
+
+def photo_coverage(courses: QuerySet[Course]) -> dict[str, int]:
+    """Of the students who are enrolled in these classes now: how many there are, and how many have a usable photo."""
+    today = timezone.localdate()
+    enrolled = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
+    usable = FacePhoto.objects.filter(state__in=USABLE_VERDICTS, student=OuterRef("pk"))
+    students = Student.objects.filter(pk__in=enrolled.values("student")).annotate(usable=Exists(usable))
+    return students.aggregate(students=Count("pk"), with_photo=Count("pk", filter=Q(usable=True)))

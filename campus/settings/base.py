@@ -196,7 +196,8 @@ globals().update(env.email_url("ROLLCALL_EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="rollcall@localhost")
 
 # The institution's name, as shown on every page.
-INSTITUTION = env.str("ROLLCALL_INSTITUTION", default="Rollcall")
+DEFAULT_INSTITUTION = "Rollcall"
+INSTITUTION = env.str("ROLLCALL_INSTITUTION", default=DEFAULT_INSTITUTION)
 UNFOLD = unfold(INSTITUTION)
 # Whether m5001 and M5001 are two students. After a change, `migrate` writes the keys anew.
 STUDENT_NUMBERS_CASE_SENSITIVE = env.bool("ROLLCALL_STUDENT_NUMBERS_CASE_SENSITIVE", default=False)

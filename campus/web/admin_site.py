@@ -38,13 +38,6 @@ class RegistrarSite(UnfoldAdminSite):
 
     def workers(self, request: HttpRequest) -> HttpResponseBase:
         """A section of the first page that loads on its own, since workers may take a while to answer."""
-        from campus.web.dashboard import queue_statuses, queues_by_worker
+        from campus.web.dashboard import worker_status
 
-        workers, queues = queues_by_worker(), queue_statuses()
-        served = {queue for names in (workers or {}).values() for queue in names}
-        context = {
-            "workers": workers,
-            "queues": queues,
-            "unserved": [queue.name for queue in queues if workers is not None and queue.name not in served],
-        }
-        return TemplateResponse(request, "admin/rollcall/_workers.html", context)
+        return TemplateResponse(request, "admin/rollcall/_workers.html", worker_status())

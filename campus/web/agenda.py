@@ -1,11 +1,11 @@
-"""What a lecturer needs first: today's lectures, the upcoming ones, and what is to do."""
+"""What staff need first: today's lectures, the upcoming ones, and what is to do."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,12 +13,13 @@ from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lectures_for
-from campus.attendance.models import Status
+from campus.accounts.roles import AnyUser
+from campus.attendance.models import SignOff, Status
 from campus.attendance.selectors import held_lectures, records_for, unmarked_records
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
-from campus.recordings.selectors import recordings_for
+from campus.recordings.selectors import OPEN_STATES, recordings_for
 
 MAX_TODAYS_LECTURES = 40
 MAX_UPCOMING_LECTURES = 8
@@ -36,14 +37,24 @@ class Todo:
     dismiss_url: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TodaysLecture:
+    """`state` is how far its attendance is, in a few words; `variant` says whether that is good or bad."""
+
+    lecture: Any
+    url: str
+    state: str
+    variant: str
+
+
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    lectures: list[Lecture]
+    lectures: list[TodaysLecture]
     upcoming: list[Lecture]
     todos: list[Todo]
 
 
-def with_to_confirm_count(user: User, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
+def with_to_confirm_count(user: AnyUser, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
     """Annotated with `to_confirm`: the number of students to confirm, or None."""
     to_confirm = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
     return lectures.annotate(
@@ -53,16 +64,11 @@ def with_to_confirm_count(user: User, lectures: QuerySet[Lecture]) -> QuerySet[A
 
 def agenda_for(user: User) -> Agenda:
     now = timezone.now()
-    start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
-    end = timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=1), time()))
-    lectures = lectures_for(user).select_related("course", "room")
-    today = with_to_confirm_count(user, lectures.filter(starts_at__gte=start, starts_at__lt=end)).prefetch_related(
-        "recordings"
-    )
-    upcoming = lectures.filter(starts_at__gte=end, cancelled=False).order_by("starts_at", "pk")
+    _start, end = _today()
+    upcoming = lectures_for(user).filter(starts_at__gte=end, cancelled=False).select_related("course", "room")
     return Agenda(
-        list(today.order_by("starts_at", "pk")[:MAX_TODAYS_LECTURES]),
-        list(upcoming[:MAX_UPCOMING_LECTURES]),
+        todays_lectures(user, MAX_TODAYS_LECTURES),
+        list(upcoming.order_by("starts_at", "pk")[:MAX_UPCOMING_LECTURES]),
         [
             *_recordings_to_check(user, now),
             *_failed_recordings(user),
@@ -71,6 +77,59 @@ def agenda_for(user: User) -> Agenda:
             *_lectures_without_recording(user, now),
         ],
     )
+
+
+def _today() -> tuple[datetime, datetime]:
+    day = timezone.localdate()
+    start, end = (timezone.make_aware(datetime.combine(day + timedelta(days=n), time())) for n in (0, 1))
+    return start, end
+
+
+def todays_lectures(user: AnyUser, limit: int | None = None) -> list[TodaysLecture]:
+    """The first `limit` of today's lectures, or all of them."""
+    start, end = _today()
+    lectures = (
+        with_to_confirm_count(user, lectures_for(user).filter(starts_at__gte=start, starts_at__lt=end))
+        .select_related("course", "room")
+        .prefetch_related("recordings")
+        .annotate(
+            signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
+            held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
+            unfinished=Exists(unmarked_records().filter(lecture=OuterRef("pk"))),
+        )
+        .order_by("starts_at", "course__code")
+    )
+    todays = []
+    for lecture in lectures[:limit]:
+        state, variant = _lecture_state(lecture)
+        url = reverse("lecture", args=[lecture.pk])
+        todays.append(TodaysLecture(lecture=lecture, url=url, state=state, variant=variant))
+    return todays
+
+
+def _lecture_state(lecture: Any) -> tuple[str, str]:
+    """The state of a lecture in a few words, and the variant of its badge."""
+    states = {recording.state for recording in lecture.recordings.all() if not recording.dismissed}
+    now = timezone.now()
+    if lecture.cancelled:
+        return _("cancelled"), ""
+    if lecture.signed:
+        return _("signed off"), "success"
+    if states & set(OPEN_STATES):
+        return _("in progress"), "info"
+    if Recording.State.NEEDS_REVIEW in states:
+        return _("recording to check"), "warning"
+    if lecture.to_confirm:
+        return _("to confirm"), "warning"
+    if lecture.unfinished:
+        return _("roll not finished"), "warning"
+    if lecture.held:
+        return _("attendance taken"), "success"
+    if states & {Recording.State.FAILED, Recording.State.CANCELLED}:
+        return _("recording failed"), "danger"
+    if lecture.starts_at > now:
+        return _("upcoming"), ""
+    return (_("now"), "info") if lecture.ends_at > now else (_("no attendance yet"), "warning")
 
 
 def _failed_recordings(user: User) -> list[Todo]:

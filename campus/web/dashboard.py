@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +15,10 @@ from django.utils.translation import ngettext
 from kombu.exceptions import OperationalError
 
 from campus.academics.models import Course, Lecture
-from campus.academics.selectors import courses_for, lectures_for, students_for
+from campus.academics.selectors import courses_for, students_for
 from campus.accounts.roles import AnyUser
-from campus.attendance.models import AttendanceRecord, SignOff, Status
-from campus.attendance.selectors import held_lectures, records_for, unknown_people_for, unmarked_records
+from campus.attendance.models import Status
+from campus.attendance.selectors import records_for, unknown_people_for, unmarked_records
 from campus.biometrics.models import Gallery, LectureFace, WaitingPhoto
 from campus.biometrics.selectors import (
     enrolments_lacking_photos,
@@ -35,6 +35,7 @@ from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, recordings_for
+from campus.web.agenda import TodaysLecture, todays_lectures
 
 MAX_LINKS_PER_TODO = 6
 MAX_RECORDINGS_SHOWN = 20
@@ -59,14 +60,6 @@ class Todo:
     icon: str
     links: Sequence[Link]
     more: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TodaysLecture:
-    lecture: Lecture
-    url: str
-    state: str
-    variant: str
 
 
 @dataclass(frozen=True)
@@ -115,62 +108,11 @@ def build_dashboard(user: AnyUser) -> Dashboard:
     open_recordings = recordings_for(user).filter(state__in=OPEN_STATES)
     return Dashboard(
         todos=list(_todos(user)),
-        lectures=_todays_lectures(user),
+        lectures=todays_lectures(user),
         recordings=_recordings_in_progress(open_recordings),
         more_recordings=max(open_recordings.count() - MAX_RECORDINGS_SHOWN, 0),
-        storage=_storage(user),
+        storage=storage_for(user),
     )
-
-
-def _todays_lectures(user: AnyUser) -> list[TodaysLecture]:
-    start = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
-    to_confirm = AttendanceRecord.objects.filter(
-        lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status=""
-    )
-    lectures = (
-        lectures_for(user)
-        .filter(starts_at__gte=start, starts_at__lt=start + timedelta(days=1))
-        .select_related("course", "room")
-        .prefetch_related("recordings")
-        .annotate(
-            to_confirm=Exists(to_confirm),
-            signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
-            held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
-            unfinished=Exists(unmarked_records().filter(lecture=OuterRef("pk"))),
-        )
-        .order_by("starts_at", "course__code")
-    )
-    todays = []
-    for lecture in lectures:
-        state, variant = _lecture_state(lecture)
-        url = reverse("lecture", args=[lecture.pk])
-        todays.append(TodaysLecture(lecture=lecture, url=url, state=state, variant=variant))
-    return todays
-
-
-def _lecture_state(lecture: Any) -> tuple[str, str]:
-    """The state of a lecture in a few words, and the variant of its badge."""
-    states = {recording.state for recording in lecture.recordings.all() if not recording.dismissed}
-    now = timezone.now()
-    if lecture.cancelled:
-        return _("cancelled"), ""
-    if lecture.signed:
-        return _("signed off"), "success"
-    if states & set(OPEN_STATES):
-        return _("in progress"), "info"
-    if Recording.State.NEEDS_REVIEW in states:
-        return _("recording to check"), "warning"
-    if lecture.to_confirm:
-        return _("to confirm"), "warning"
-    if lecture.unfinished:
-        return _("roll not finished"), "warning"
-    if lecture.held:
-        return _("attendance taken"), "success"
-    if states & {Recording.State.FAILED, Recording.State.CANCELLED}:
-        return _("recording failed"), "danger"
-    if lecture.starts_at > now:
-        return _("upcoming"), ""
-    return (_("now"), "info") if lecture.ends_at > now else (_("no attendance yet"), "warning")
 
 
 def _recordings_in_progress(recordings: QuerySet[Recording]) -> list[RecordingInProgress]:
@@ -380,7 +322,8 @@ def _todo(
     return Todo(text=text(n) % {"n": n}, icon=icon, links=links, more=n - len(links)) if n else None
 
 
-def _storage(user: AnyUser) -> Storage:
+def storage_for(user: AnyUser) -> Storage:
+    """How full the disk is, and how much of it the user's recordings and photos take."""
     disk = shutil.disk_usage(media_path())
     recordings = recordings_for(user).aggregate(n=Count("pk"), size=Sum("size"))
     return Storage(
@@ -390,6 +333,20 @@ def _storage(user: AnyUser) -> Storage:
         recordings_size=recordings["size"] or 0,
         photos=photos_for(user).count(),
     )
+
+
+def worker_status() -> dict[str, Any]:
+    """For templates: the workers that answer, the jobs in all queues, and the queues that no worker serves."""
+    workers, queues = queues_by_worker(), queue_statuses()
+    served = {queue for names in (workers or {}).values() for queue in names}
+    unserved = [queue.name for queue in queues if workers is not None and queue.name not in served]
+    return {
+        "workers": workers,
+        "queues": queues,
+        "unserved": unserved,
+        "waiting": sum(queue.waiting for queue in queues),
+        "running": sum(queue.running for queue in queues),
+    }
 
 
 def queue_statuses() -> list[QueueStatus]:

@@ -19,10 +19,14 @@ from campus.web.views import (
     roll,
     search,
     students,
+    term,
 )
 
 urlpatterns = [
     path("", classes.home, name="home"),
+    path("workers/", term.workers, name="workers"),
+    path("sample/create/", term.create_sample, name="sample-create"),
+    path("sample/delete/", term.delete_sample, name="sample-delete"),
     path("about/", account.about, name="about"),
     path("health/", health.health, name="health"),
     path("login/", account.StaffLoginView.as_view(), name="login"),

@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('guardian_phone', models.CharField(blank=True, max_length=40, verbose_name="guardian's phone")),
                 ('guest', models.BooleanField(default=False, help_text='Somebody who sits in the class and may become a student later.', verbose_name='guest')),
+                ('is_sample', models.BooleanField(default=False, editable=False, verbose_name='sample')),
             ],
             options={
                 'verbose_name': 'student',
@@ -73,6 +74,7 @@ class Migration(migrations.Migration):
                 ('embedder', models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('dlib-facenet-v1', 'dlib ResNet and FaceNet together (come with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)'), ('facenet-20180408', 'FaceNet 2018-04-08, trained on CASIA-WebFace (comes with Rollcall)')], help_text='What compares the faces of this class. After a change the photos are compared anew, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model')),
                 ('gallery_outdated_at', models.DateTimeField(editable=False, help_text='Since then a training is due; empty when none is.', null=True)),
                 ('roster_changed_at', models.DateTimeField(editable=False, help_text='Since then lectures are due a recount; empty when none is.', null=True)),
+                ('is_sample', models.BooleanField(default=False, editable=False, verbose_name='sample')),
                 ('lecturers', models.ManyToManyField(blank=True, help_text='Who may upload for this class and see its attendance.', related_name='courses', to=settings.AUTH_USER_MODEL, verbose_name='lecturers')),
             ],
             options={

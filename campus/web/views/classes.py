@@ -19,6 +19,7 @@ from campus.academics.models import Lecture
 from campus.academics.search import MAX_CHARACTERS, matching_courses
 from campus.academics.selectors import courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
+from campus.accounts.roles import is_registrar
 from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.recurring_people import count_held_lectures, recurring_people
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
@@ -29,6 +30,7 @@ from campus.web.agenda import agenda_for, with_to_confirm_count
 from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
+from campus.web.term_home import build_term_home
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -60,6 +62,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "in_work": in_work,
         "agenda": agenda_for(request.user),
         "day": timezone.localdate(),
+        "term": build_term_home(request.user) if is_registrar(request.user) else None,
     }
     return render(request, "web/home.html", context)
 

@@ -1,0 +1,148 @@
+"""The home of those who look after all classes: what is still to be set up, the sample class, and the server."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from campus.accounts.roles import Role
+from campus.common import jobs
+from campus.web.term_home import TermHome
+from tests.campus import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def registrar(client: Client) -> Client:
+    client.force_login(factories.registrar(username="registrar"))
+    return client
+
+
+def home(client: Client) -> TermHome:
+    return client.get("/").context["term"]
+
+
+def missing(client: Client) -> list[str]:
+    return [step.name for step in home(client).steps if not step.done]
+
+
+def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(registrar: Client, settings: Any) -> None:
+    made: dict[str, Any] = {}
+
+    def name() -> None:
+        settings.INSTITUTION = "University of Somewhere"
+
+    def course() -> None:
+        made["course"] = factories.course(code="CS101")
+
+    def roster() -> None:
+        made["student"] = factories.student()
+        factories.enrol(made["course"], made["student"])
+
+    def gallery() -> None:
+        factories.gallery(made["course"])
+
+    def lecture() -> None:
+        made["lecture"] = factories.lecture(made["course"], starts_at=timezone.now() - timedelta(hours=3))
+
+    def lecturer() -> None:
+        made["course"].lecturers.add(factories.user())
+
+    def recording() -> None:
+        factories.recording(made["lecture"])
+
+    steps: dict[str, Callable[[], None]] = {
+        "Institution's name": name,
+        "Class": course,
+        "Roster": roster,
+        "Photos": gallery,
+        "Timetable": lecture,
+        "Lecturer": lecturer,
+        "First recording": recording,
+    }
+    expected = list(steps)
+    assert missing(registrar) == expected
+    for step, do in steps.items():
+        do()
+        expected.remove(step)
+        assert missing(registrar) == expected
+        following = home(registrar).next_step
+        assert (following and following.name) == next(iter(expected), None)
+        if following:
+            assert registrar.get(following.url).status_code == 200
+    assert home(registrar).steps == []
+    assert "Getting started" not in registrar.get("/").content.decode()
+
+
+def test_who_is_known_is_counted_until_a_class_is_trained(registrar: Client) -> None:
+    course = factories.course(students=3)
+    factories.photo(course.students.first())
+    factories.photo(course.students.last(), state="rejected")
+    gone = factories.student()
+    factories.enrol(course, gone, valid_to=timezone.localdate() - timedelta(days=1))
+
+    def progress() -> str:
+        return next(step.progress for step in home(registrar).steps if step.name == "Photos")
+
+    assert progress() == "1 of 3 students have a usable photo. No class is trained yet."
+    factories.gallery(course)
+    assert progress() == ""
+
+
+def test_what_is_missing_on_the_server_alone_is_folded(registrar: Client) -> None:
+    course = factories.course(students=1, lecturers=(factories.user(),))
+    factories.gallery(course)
+    assert '<details class="card setup" open>' in registrar.get("/").content.decode()
+    factories.recording(factories.lecture(course))
+    assert missing(registrar) == ["Institution's name"]
+    assert '<details class="card setup">' in registrar.get("/").content.decode()
+
+
+@pytest.mark.parametrize("role", [Role.LECTURER, Role.AUDITOR])
+def test_nobody_else_is_asked_to_set_anything_up(client: Client, role: Role) -> None:
+    client.force_login(factories.person(role))
+    page = client.get("/").content.decode()
+    assert ("You do not teach any class yet" in page) == (role == Role.LECTURER)
+    for words in ("Getting started", "sample", "Storage", "Workers", "htmx"):
+        assert words not in page
+    assert client.get("/workers/").status_code == 403
+    factories.lecture(factories.course(lecturers=(User.objects.get(),)), starts_at=timezone.now())
+    assert "Getting started" not in client.get("/").content.decode()
+
+
+def test_a_lecture_of_today_has_its_state(registrar: Client) -> None:
+    now = timezone.now()
+    lecture = factories.lecture(starts_at=now, ends_at=now + timedelta(minutes=1))
+    assert '<span class="state info">now</span>' in registrar.get("/").content.decode()
+    registrar.logout()
+    lecturer = factories.user()
+    lecture.course.lecturers.add(lecturer)
+    registrar.force_login(lecturer)
+    assert 'class="state' not in registrar.get("/").content.decode()
+
+
+def test_workers_are_one_line(registrar: Client, settings: Any) -> None:
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"  # nobody there
+    jobs.producer.cache_clear()
+    factories.planned()
+    page = registrar.get("/workers/").content.decode()
+    jobs.producer.cache_clear()
+    assert "The broker" in page
+    assert "Jobs: 2 waiting, 0 in progress." in page
+
+
+def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_max_num_queries: Any) -> None:
+    now = timezone.now()
+    for n in range(10):
+        lecture = factories.lecture(
+            factories.course(students=2), starts_at=now - timedelta(minutes=n), ends_at=now + timedelta(hours=1)
+        )
+        factories.photo(lecture.course.students.first())
+        factories.planned(lecture)
+    with django_assert_max_num_queries(20):
+        assert registrar.get("/").status_code == 200
