@@ -78,6 +78,22 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     sees(page, "Zoë Åberg (X1) (1)")
 
 
+def test_the_first_page_leads_on_and_makes_and_removes_a_sample(page: Page, sign_in: SignIn) -> None:
+    sign_in(factories.registrar())
+    page.goto("/")
+    sees(page, "0 of 7 done", "broker can't be reached")  # which htmx has loaded
+    expect(page.get_by_role("link", name="Create a class")).to_be_visible()
+    usable(page)
+    page.get_by_role("button", name="Fill a sample class").click()
+    sees(page, "The sample class is ready")
+    page.goto("/")
+    page.get_by_text("Remove the sample", exact=True).click()
+    usable(page)
+    page.get_by_role("button", name="Yes, remove it").click()
+    sees(page, "The sample class is removed", "No classes yet")
+    assert not Student.objects.exists()
+
+
 def test_a_roster_in_another_encoding_and_with_another_number_of_somebody(registrar: Page, tmp_path: Path) -> None:
     page, course = registrar, Course.objects.get()
     student = factories.student(number="1234", name="Łukasz Wójcik")
