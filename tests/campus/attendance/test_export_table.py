@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import GeneratorType
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -140,7 +141,7 @@ def test_classes_and_days_are_chosen_and_only_own_classes_are_in_it(world: World
     second = factories.lecture(world.course)
     AttendanceRecord.objects.create(lecture=second, student=world.student, machine_status="late")
 
-    def export(user, **asked: object) -> list[tuple[str, str]]:
+    def export(user, **asked: Any) -> list[tuple[str, str]]:
         client = Client()
         client.force_login(user)
         response = client.get(reverse("attendance-export-file"), asked)
@@ -168,7 +169,7 @@ def test_the_export_wants_a_recent_login(world: World) -> None:
     session["confirmed-at"] = 0
     session.save()
     response = client.get(reverse("attendance-export-file"))
-    assert response.url.startswith(reverse("confirm-login"))
+    assert response["Location"].startswith(reverse("confirm-login"))
     assert client.get(reverse("attendance-export")).status_code == 200
 
 

@@ -47,7 +47,7 @@ def test_the_first_hits_of_each_kind_and_all_of_one(world: World, lecturer: Clie
     assert page.count("Many ") == 10
     everything = "?q=many&amp;kind=students"
     assert everything in page
-    last = lecturer.get(reverse("search"), {"q": "many", "kind": "students", "page": 2})
+    last = lecturer.get(reverse("search"), {"q": "many", "kind": "students", "page": "2"})
     assert last.content.decode().count("Many ") == 10
     assert f"{everything}&amp;page=1".replace("&amp;", "&") in last.content.decode().replace("&amp;", "&")
 
