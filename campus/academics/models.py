@@ -44,6 +44,44 @@ class Embedder(models.TextChoices):
     FACENET_CASIA = "facenet-20180408", _("FaceNet 2018-04-08, trained on CASIA-WebFace (comes with Rollcall)")
 
 
+class Term(models.Model):
+    """A part of the year with classes, the first and the last day included."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True, help_text=_("Like “Winter 2026/27”."))
+    first_day = models.DateField(_("first day"))
+    last_day = models.DateField(_("last day"))
+    archived = models.BooleanField(
+        _("archived"),
+        default=False,
+        help_text=_(
+            "The classes of an archived term leave everybody's lists and first page. Nothing is deleted, and this can "
+            "be undone."
+        ),
+    )
+    # Where its public holidays were taken from; empty until somebody has chosen.
+    country = models.CharField(_("country"), max_length=2, blank=True, editable=False)
+    region = models.CharField(_("region"), max_length=40, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("term")
+        verbose_name_plural = _("terms")
+        ordering = ["-first_day", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(last_day__gte=F("first_day")),
+                name="term_ends_after_it_starts",
+                violation_error_message=_("The last day is before the first."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.first_day and self.last_day and self.last_day - self.first_day > MAX_SERIES_LENGTH:
+            raise ValidationError({"last_day": _("A term may last two years.")})
+
+
 class Course(KeyedModel):
     """A class."""
 
@@ -52,6 +90,23 @@ class Course(KeyedModel):
     name = models.CharField(_("name"), max_length=200)
     name_key = MatchKeyField("name", _("name"))
     search_key = SortKeyField("search_text")
+    term = models.ForeignKey(
+        Term,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="courses",
+        verbose_name=_("term"),
+        help_text=_("Its first and last day are offered for the class's timetable."),
+    )
+    archived = models.BooleanField(
+        _("archived"),
+        default=False,
+        help_text=_(
+            "An archived class leaves everybody's lists and first page. Nothing is deleted: its pages and registers "
+            "stay where they were."
+        ),
+    )
     coordinator_name = models.CharField(_("coordinator"), max_length=200, blank=True)
     coordinator_email = models.EmailField(_("coordinator's e-mail"), blank=True)
     lecturers = models.ManyToManyField(
@@ -219,6 +274,8 @@ class Holiday(models.Model):
     name = models.CharField(_("name"), max_length=100)
     first_day = models.DateField(_("from"))
     last_day = models.DateField(_("to"))
+    # Whether it came from the list of a country's public holidays.
+    public = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("holiday")

@@ -10,6 +10,7 @@ from campus.academics.models import Course, Enrolment, FileImport, Lecture, Room
 from campus.accounts.roles import AnyUser, sees_everything
 
 MAX_BREAK_WITHIN_TERM = timedelta(weeks=6)
+CURRENT = ~Q(archived=True) & ~Q(term__archived=True)  # of classes: neither they nor their term are archived
 
 
 def courses_for(user: AnyUser) -> QuerySet[Course]:
@@ -21,8 +22,17 @@ def courses_for(user: AnyUser) -> QuerySet[Course]:
     return Course.objects.all() if sees_everything(user) else Course.objects.filter(lecturers=user.pk)
 
 
+def current_courses_for(user: AnyUser) -> QuerySet[Course]:
+    """Of the classes that a user may see, those that are not archived, for lists and first pages."""
+    return courses_for(user).filter(CURRENT)
+
+
 def lectures_for(user: AnyUser) -> QuerySet[Lecture]:
     return Lecture.objects.filter(course__in=courses_for(user))
+
+
+def current_lectures_for(user: AnyUser) -> QuerySet[Lecture]:
+    return Lecture.objects.filter(course__in=current_courses_for(user))
 
 
 def students_for(user: AnyUser) -> QuerySet[Student]:

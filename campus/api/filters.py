@@ -11,7 +11,7 @@ from django_filters.fields import IsoDateTimeField
 from rest_framework.exceptions import ValidationError
 
 from campus.academics.models import Course, Enrolment, Lecture, LectureSeries, Student
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import CURRENT, courses_for
 from campus.attendance import statuses
 from campus.attendance.models import (
     EFFECTIVE_STATUS,
@@ -56,9 +56,15 @@ class MomentFilter(filters.IsoDateTimeFilter):
 
 
 class CourseFilter(filters.FilterSet):
+    term = IdFilter("term")
+    archived = filters.BooleanFilter(method="filter_archived", label="whether the class or its term is archived")
+
     class Meta:
         model = Course
         fields = ["code"]
+
+    def filter_archived(self, queryset: QuerySet[Course], name: str, value: bool) -> QuerySet[Course]:
+        return queryset.exclude(CURRENT) if value else queryset.filter(CURRENT)
 
 
 class StudentFilter(filters.FilterSet):

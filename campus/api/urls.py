@@ -23,7 +23,7 @@ from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, Sn
 from campus.api.views.imports import FileImportViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.recordings import RecordingViewSet
-from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet
+from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet, TermViewSet
 from campus.api.views.token import TokenView
 from campus.api.views.uploads import UploadsView, UploadView
 
@@ -34,6 +34,7 @@ router.register("enrolments", EnrolmentViewSet, "api-enrolment")
 router.register("photos", PhotoViewSet, "api-photo")
 router.register("lecture-faces", LectureFaceViewSet, "api-lecture-face")
 router.register("lectures", LectureViewSet, "api-lecture")
+router.register("terms", TermViewSet, "api-term")
 router.register("rooms", RoomViewSet, "api-room")
 router.register("holidays", HolidayViewSet, "api-holiday")
 router.register("series", SeriesViewSet, "api-series")

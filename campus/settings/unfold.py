@@ -34,6 +34,7 @@ def unfold(institution: str) -> dict[str, Any]:
                     "title": gettext_lazy("Teaching"),
                     "items": [
                         _item(gettext_lazy("Classes"), "school", "academics_course"),
+                        _item(gettext_lazy("Terms"), "date_range", "academics_term"),
                         _item(gettext_lazy("Students"), "person", "academics_student"),
                         _item(gettext_lazy("Enrolments"), "group_add", "academics_enrolment"),
                         _item(gettext_lazy("Lectures"), "calendar_month", "academics_lecture"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import lectures_for
+from campus.academics.selectors import current_courses_for, current_lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import SignOff, Status
 from campus.attendance.selectors import held_lectures, records_for, unmarked_records
@@ -65,7 +65,7 @@ def with_to_confirm_count(user: AnyUser, lectures: QuerySet[Lecture]) -> QuerySe
 def agenda_for(user: User) -> Agenda:
     now = timezone.now()
     _start, end = _today()
-    upcoming = lectures_for(user).filter(starts_at__gte=end, cancelled=False).select_related("course", "room")
+    upcoming = current_lectures_for(user).filter(starts_at__gte=end, cancelled=False).select_related("course", "room")
     return Agenda(
         todays_lectures(user, MAX_TODAYS_LECTURES),
         list(upcoming.order_by("starts_at", "pk")[:MAX_UPCOMING_LECTURES]),
@@ -89,7 +89,7 @@ def todays_lectures(user: AnyUser, limit: int | None = None) -> list[TodaysLectu
     """The first `limit` of today's lectures, or all of them."""
     start, end = _today()
     lectures = (
-        with_to_confirm_count(user, lectures_for(user).filter(starts_at__gte=start, starts_at__lt=end))
+        with_to_confirm_count(user, current_lectures_for(user).filter(starts_at__gte=start, starts_at__lt=end))
         .select_related("course", "room")
         .prefetch_related("recordings")
         .annotate(
@@ -136,7 +136,10 @@ def _failed_recordings(user: User) -> list[Todo]:
     failed = (
         recordings_for(user)
         .filter(
-            state__in=(Recording.State.FAILED, Recording.State.CANCELLED), dismissed=False, lecture__cancelled=False
+            lecture__course__in=current_courses_for(user),
+            state__in=(Recording.State.FAILED, Recording.State.CANCELLED),
+            dismissed=False,
+            lecture__cancelled=False,
         )
         .select_related("lecture__course")
         .order_by("-created_at", "pk")
@@ -160,7 +163,10 @@ def _describe_failure(recording: Recording) -> str:
 
 def _recordings_to_check(user: User, now: datetime) -> list[Todo]:
     waiting = recordings_for(user).filter(
-        lecture__starts_at__gt=now - 2 * TODO_PERIOD, lecture__cancelled=False, state=Recording.State.NEEDS_REVIEW
+        lecture__course__in=current_courses_for(user),
+        lecture__starts_at__gt=now - 2 * TODO_PERIOD,
+        lecture__cancelled=False,
+        state=Recording.State.NEEDS_REVIEW,
     )
     waiting = waiting.select_related("lecture__course").order_by("-lecture__starts_at", "pk")
     return [
@@ -174,7 +180,7 @@ def _recordings_to_check(user: User, now: datetime) -> list[Todo]:
 
 
 def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
-    recent = lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now, cancelled=False)
+    recent = current_lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now, cancelled=False)
     lectures = (
         with_to_confirm_count(user, recent)
         .filter(to_confirm__gt=0)
@@ -194,7 +200,7 @@ def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
 
 def _unfinished_rolls(user: User, now: datetime) -> list[Todo]:
     unmarked = unmarked_records().filter(lecture=OuterRef("pk")).order_by()
-    lectures = lectures_for(user).filter(ends_at__gt=now - 2 * TODO_PERIOD, ends_at__lte=now)
+    lectures = current_lectures_for(user).filter(ends_at__gt=now - 2 * TODO_PERIOD, ends_at__lte=now)
     lectures = lectures.annotate(unmarked=Subquery(unmarked.values("lecture").annotate(n=Count("pk")).values("n")))
     unfinished: QuerySet[Any] = lectures.filter(unmarked__gt=0).select_related("course").order_by("-starts_at", "pk")
     return [
@@ -209,7 +215,7 @@ def _unfinished_rolls(user: User, now: datetime) -> list[Todo]:
 
 
 def _lectures_without_recording(user: User, now: datetime) -> list[Todo]:
-    over = lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False)
+    over = current_lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False)
     over = over.exclude(pk__in=held_lectures()).exclude(recordings__dismissed=False)
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from kombu.exceptions import OperationalError
 
 from campus.academics.models import Course, Lecture
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.selectors import current_courses_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import Status
 from campus.attendance.selectors import records_for, unknown_people_for, unmarked_records
@@ -160,7 +160,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         text=lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
     )
     yield _todo_by_lecture(
-        unmarked_records().filter(lecture__course__in=courses_for(user), lecture__starts_at__gte=since),
+        unmarked_records().filter(lecture__course__in=current_courses_for(user), lecture__starts_at__gte=since),
         "lecture",
         icon="checklist",
         text=lambda n: ngettext("%(n)d student is not marked yet", "%(n)d students are not marked yet", n),
@@ -241,7 +241,7 @@ def _footage_todos(user: AnyUser) -> Iterator[Todo | None]:
 def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
     """Students with too few photos, and trainings that failed."""
     lacking = dict(
-        enrolments_lacking_photos(courses_for(user))
+        enrolments_lacking_photos(current_courses_for(user))
         .values_list("course")
         .annotate(n=Count("pk"))
         .values_list("course", "n")

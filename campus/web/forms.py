@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campus.academics.models import Course, Lecture, Room, Student
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import current_courses_for
 from campus.accounts.roles import AnyUser, is_registrar
 from campus.attendance import statuses
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
@@ -95,7 +95,7 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["course"].queryset = courses_for(user)  # type: ignore[attr-defined]
+        self.fields["course"].queryset = current_courses_for(user)  # type: ignore[attr-defined]
         now = timezone.localtime().replace(second=0, microsecond=0)
         start = now - timedelta(minutes=now.minute % 5)
         self.fields["starts_at"].initial = start

@@ -19,6 +19,7 @@ PERMISSIONS = {
         "lectureseries": "view add change delete",
         "room": "view add change delete",
         "holiday": "view add change delete",
+        "term": "view add change delete",
     },
     "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
     "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},

@@ -31,7 +31,7 @@ from django.utils.safestring import SafeString
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
-from campus.academics.models import FileImport, Holiday, LectureSeries
+from campus.academics.models import FileImport, Holiday, LectureSeries, Term
 from campus.accounts.invitations import invitation_token, invite
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
@@ -155,6 +155,7 @@ def things(world: World) -> dict[str, object]:
         "lectureseries series": LectureSeries.objects.create(
             course=world.course, starts="09:00", ends="10:30", first_day=DAY, last_day=DAY
         ).pk,
+        "term terms": Term.objects.create(name="Spring", first_day=DAY, last_day=DAY).pk,
         "holiday holidays": Holiday.objects.create(name="Easter", first_day=DAY, last_day=DAY).pk,
         "reports report": world.report.pk,
         "excuses": factories.excuse(

@@ -50,7 +50,7 @@ PUBLIC = {
     "admin:logout",
 }
 # What belongs to no class.
-EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail", "room"}
+EVERYBODYS = {"api-room-detail", "api-holiday-detail", "api-status-detail", "api-term-detail", "room"}
 # Whose it is alone, whatever the role of others.
 OWN = {
     "admin:biometrics_facephoto_import",

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('name_key', campus.common.keys.MatchKeyField('name', editable=False, verbose_name='name')),
                 ('search_key', campus.common.keys.SortKeyField('search_text', editable=False)),
+                ('archived', models.BooleanField(default=False, help_text="An archived class leaves everybody's lists and first page. Nothing is deleted: its pages and registers stay where they were.", verbose_name='archived')),
                 ('coordinator_name', models.CharField(blank=True, max_length=200, verbose_name='coordinator')),
                 ('coordinator_email', models.EmailField(blank=True, max_length=254, verbose_name="coordinator's e-mail")),
                 ('present_seconds', models.PositiveIntegerField(default=2, help_text='Seconds that a student must be seen for. Where recordings show less than an hour, in proportion.', verbose_name='present from')),
@@ -114,6 +115,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, verbose_name='name')),
                 ('first_day', models.DateField(verbose_name='from')),
                 ('last_day', models.DateField(verbose_name='to')),
+                ('public', models.BooleanField(default=False, editable=False)),
             ],
             options={
                 'verbose_name': 'holiday',
@@ -184,6 +186,29 @@ class Migration(migrations.Migration):
             model_name='course',
             name='students',
             field=models.ManyToManyField(related_name='courses', through='academics.Enrolment', to='academics.student'),
+        ),
+        migrations.CreateModel(
+            name='Term',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='Like “Winter 2026/27”.', max_length=100, unique=True, verbose_name='name')),
+                ('first_day', models.DateField(verbose_name='first day')),
+                ('last_day', models.DateField(verbose_name='last day')),
+                ('archived', models.BooleanField(default=False, help_text="The classes of an archived term leave everybody's lists and first page. Nothing is deleted, and this can be undone.", verbose_name='archived')),
+                ('country', models.CharField(blank=True, editable=False, max_length=2, verbose_name='country')),
+                ('region', models.CharField(blank=True, editable=False, max_length=40, verbose_name='region')),
+            ],
+            options={
+                'verbose_name': 'term',
+                'verbose_name_plural': 'terms',
+                'ordering': ['-first_day', 'name'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('last_day__gte', models.F('first_day'))), name='term_ends_after_it_starts', violation_error_message='The last day is before the first.')],
+            },
+        ),
+        migrations.AddField(
+            model_name='course',
+            name='term',
+            field=models.ForeignKey(blank=True, help_text="Its first and last day are offered for the class's timetable.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='courses', to='academics.term', verbose_name='term'),
         ),
         migrations.CreateModel(
             name='CalendarLink',

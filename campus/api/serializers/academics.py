@@ -88,6 +88,8 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
             "id",
             "code",
             "name",
+            "term",
+            "archived",
             "coordinator_name",
             "coordinator_email",
             "lecturers",

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from campus.academics.calendar_import import EntryChange
 from campus.academics.calendar_links import calendar_link_token
-from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room
+from campus.academics.models import CalendarLink, Holiday, LectureSeries, Room, Term
 from campus.academics.series import DayChange
 from campus.api.serializers.common import DayField, OwnCourseField
 from campus.common.site_address import site_address
@@ -18,6 +18,13 @@ class RoomSerializer(serializers.ModelSerializer[Room]):
     class Meta:
         model = Room
         fields = ["id", "name", "building", "seats"]
+
+
+class TermSerializer(serializers.ModelSerializer[Term]):
+    class Meta:
+        model = Term
+        fields = ["id", "name", "first_day", "last_day", "archived"]
+        read_only_fields = fields
 
 
 class HolidaySerializer(serializers.ModelSerializer[Holiday]):

@@ -1,4 +1,4 @@
-"""Rooms, holidays, and series of lectures. A series is first previewed as a plan, then applied."""
+"""Terms, rooms, holidays, and series of lectures. A series is first previewed as a plan, then applied."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from campus.academics.models import Holiday, LectureSeries, Room
+from campus.academics.models import Holiday, LectureSeries, Room, Term
 from campus.academics.selectors import courses_for
 from campus.academics.series import apply_series, plan_fingerprint, plan_series
 from campus.academics.services import delete_unprotected, validate_and_save
@@ -54,6 +54,18 @@ class RoomViewSet(TimetableViewSet[Room]):
 
     def get_queryset(self) -> QuerySet[Room]:
         return Room.objects.all()  # the same for all classes, so everybody may read them
+
+
+class TermViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Term]):
+    """Terms, which registrars edit in the admin."""
+
+    serializer_class = serializers.TermSerializer
+    filterset_fields = ["name", "archived"]
+    ordering_fields = ["first_day", "name"]
+    ordering = ["-first_day", "name"]
+
+    def get_queryset(self) -> QuerySet[Term]:
+        return Term.objects.all()  # the same for all classes, so everybody may read them
 
 
 class HolidayViewSet(TimetableViewSet[Holiday]):

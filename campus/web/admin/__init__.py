@@ -14,6 +14,7 @@ from campus.web.admin import (
     sources,
     staff,
     students,
+    terms,
     timetable,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "sources",
     "staff",
     "students",
+    "terms",
     "timetable",
 ]

@@ -29,7 +29,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Course
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import current_courses_for
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
 
@@ -47,7 +47,7 @@ class CourseForm(forms.Form):
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         course = cast("forms.ModelChoiceField[Course]", self.fields["course"])
-        course.queryset, course.empty_label = courses_for(request.user), self.no_course
+        course.queryset, course.empty_label = current_courses_for(request.user), self.no_course
         course.help_text = self.course_help
 
 

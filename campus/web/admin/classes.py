@@ -2,25 +2,34 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from campus.academics.models import Course, Enrolment, Lecture
+from campus.academics.models import Course, Enrolment, Lecture, Term
+from campus.academics.selectors import CURRENT
+from campus.academics.series import with_usage
 from campus.attendance import reports
+from campus.attendance.course_copy import copy_course
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE_VERDICTS, active_gallery, enrolments_lacking_photos
+from campus.common.errors import UserError
 from campus.web.admin.base import (
     RegistrarAdmin,
     call_for_each,
@@ -40,15 +49,61 @@ from campus.web.training_report import error_rates
 MAX_STUDENTS_SHOWN = 60
 
 
+class ArchivedFilter(admin.SimpleListFilter):
+    """Only classes that are not archived, unless somebody asks for others."""
+
+    title = gettext_lazy("archived")
+    parameter_name = "archived"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Archived classes")), ("all", _("All classes"))]
+
+    def choices(self, changelist: Any) -> Any:
+        current, *others = super().choices(changelist)
+        yield {**current, "display": _("Current classes")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Course]) -> QuerySet[Course]:
+        if self.value() == "all":
+            return queryset
+        return queryset.exclude(CURRENT) if self.value() == "yes" else queryset.filter(CURRENT)
+
+
+class CopyForm(forms.Form):
+    """A class once more, in another term."""
+
+    term = forms.ModelChoiceField(
+        Term.objects.filter(archived=False), label=gettext_lazy("Term"), widget=UnfoldAdminSelectWidget()
+    )
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=40,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=gettext_lazy("Each class has a code of its own, so add something like the year."),
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=UnfoldAdminTextInputWidget())
+    with_roster = forms.BooleanField(
+        label=gettext_lazy("With its students"),
+        required=False,
+        widget=UnfoldBooleanWidget(),
+        help_text=gettext_lazy(
+            "They are enrolled from the first day of the term. The coordinator, the lecturers and all settings are "
+            "copied in any case; lectures, recordings and attendance are not."
+        ),
+    )
+
+
 @admin.register(Course)
 class CourseAdmin(RegistrarAdmin):
-    list_display = ("code", "name", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
+    list_display = ("code", "name", "term", "coordinator_name", "student_count", "ready", "gallery", "lecture_count")
     list_display_links = ("code", "name")
     search_fields = ("search_key", "coordinator_name")
+    list_select_related = ("term",)
+    list_filter = (ArchivedFilter, ("term", RelatedDropdownFilter))
     autocomplete_fields = ("lecturers",)
     inlines = (RosterInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)
-    actions_detail = ("train", "register", "roster_in", "photos_zip")
+    actions_detail = ("train", "register", "roster_in", "photos_zip", "timetable", "copy")
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -58,7 +113,8 @@ class CourseAdmin(RegistrarAdmin):
         return field
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
-        about = (None, {"fields": (("code", "name"), ("coordinator_name", "coordinator_email"), "lecturers")})
+        names = (("code", "name"), "term", ("coordinator_name", "coordinator_email"), "lecturers")
+        about = (None, {"fields": (*names, "archived") if obj else names})
         policy = (
             gettext_lazy("Attendance rules"),
             {"fields": ("present_seconds", "late_minutes", "early_minutes")},
@@ -151,6 +207,64 @@ class CourseAdmin(RegistrarAdmin):
                 request,
                 _("The photos are being checked with the new face model. The current gallery stays in use until then."),
             )
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """A class with recordings or attendance stays; it can be archived."""
+        names, numbers, perms, protected = super().get_deleted_objects(objs, request)
+        lectures = with_usage(Lecture.objects.filter(course__in=objs))
+        if used := lectures.filter(used=True).count():  # type: ignore[misc]
+            protected.append(
+                ngettext(
+                    "%(n)d lecture with a recording or attendance. Archive the class instead.",
+                    "%(n)d lectures with recordings or attendance. Archive the class instead.",
+                    used,
+                )
+                % {"n": used}
+            )
+        return names, numbers, perms, protected
+
+    def has_copy_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return self.has_add_permission(request)
+
+    @action(
+        description=gettext_lazy("Copy to another term"), url_path="copy", icon="content_copy", permissions=["copy"]
+    )
+    def copy(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Asks for the term and what the class is called there; a POST makes the copy."""
+        course = get_object_or_404(Course.objects.select_related("term"), pk=object_id)
+        form = CopyForm(request.POST or None, initial={"code": course.code, "name": course.name})
+        if form.is_valid():
+            try:
+                copied = copy_course(course=course, **form.cleaned_data)
+            except ValidationError as error:
+                form.add_error(None, error.messages)
+            except UserError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, _("%(class)s was copied.") % {"class": course})
+                return redirect("admin:academics_course_change", copied.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Copy %(class)s to another term") % {"class": course},
+            "form": form,
+            "verb": _("Copy"),
+        }
+        status = 400 if form.is_bound else 200
+        return TemplateResponse(request, "admin/rollcall/form_page.html", context, status=status)
+
+    def has_timetable_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return request.user.has_perm("academics.add_lectureseries")
+
+    @action(
+        description=gettext_lazy("Plan its lectures"),
+        url_path="timetable",
+        icon="event_repeat",
+        permissions=["timetable"],
+    )
+    def timetable(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect(reverse("admin:academics_lectureseries_add", query={"course": object_id}))
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")

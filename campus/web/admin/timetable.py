@@ -1,6 +1,7 @@
 """Rooms, holidays and series of lectures. Lectures are created only after somebody has seen the preview."""
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, time_format
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -19,7 +21,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room
+from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room, Term
 from campus.academics.series import WRITTEN_CHANGES, DayChange, PlannedDay, apply_series, plan_all, plan_fingerprint
 from campus.common.errors import UserError
 from campus.web.admin.base import RegistrarAdmin, render_badge
@@ -40,6 +42,18 @@ def preview_url(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
     return reverse("admin:academics_lectureseries_preview", query=query)
 
 
+def days_text(first: date, last: date) -> str:
+    """One day, or the first and the last of several."""
+    return "–".join(date_format(day, _("D j M Y")) for day in dict.fromkeys((first, last)))  # noqa: RUF001
+
+
+def preview_after_holidays(request: HttpRequest, first: date, last: date) -> HttpResponse | None:
+    """A redirect to the preview of the timetable, if there are series in the days whose holidays were changed."""
+    touched = LectureSeries.objects.filter(first_day__lte=last, last_day__gte=first)
+    may_preview = request.user.has_perms(PLAN_PERMISSIONS) and touched.exists()
+    return redirect("admin:academics_lectureseries_preview") if may_preview else None
+
+
 @admin.register(Room)
 class RoomAdmin(RegistrarAdmin):
     list_display = ("name", "building", "seats")
@@ -55,14 +69,9 @@ class HolidayAdmin(RegistrarAdmin):
 
     def _preview_or(self, request: HttpRequest, obj: Holiday, response: HttpResponse) -> HttpResponse:
         """After saving, continue to the preview if the holiday affects any series."""
-        touched = LectureSeries.objects.filter(first_day__lte=obj.last_day, last_day__gte=obj.first_day)
-        if (
-            request.user.has_perms(PLAN_PERMISSIONS)
-            and not ({"_continue", "_addanother"} & set(request.POST))
-            and touched.exists()
-        ):
-            return redirect("admin:academics_lectureseries_preview")
-        return response
+        if {"_continue", "_addanother"} & set(request.POST):
+            return response
+        return preview_after_holidays(request, obj.first_day, obj.last_day) or response
 
     def response_add(self, request: HttpRequest, obj: Holiday, post_url_continue: str | None = None) -> HttpResponse:
         return self._preview_or(request, obj, super().response_add(request, obj, post_url_continue))
@@ -78,6 +87,23 @@ class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
         coerce=int,
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & {"first_day", "last_day"}:
+            self.fields[name].required = False
+            self.fields[name].help_text = _("Empty: that of the class's term.")
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        course = values.get("course")
+        for name in ("first_day", "last_day"):
+            if name in values and values[name] is None:
+                if course and course.term:
+                    values[name] = getattr(course.term, name)
+                else:
+                    self.add_error(name, _("Enter a day, since the class has no term."))
+        return values
 
 
 @admin.register(LectureSeries)
@@ -136,6 +162,13 @@ class LectureSeriesAdmin(RegistrarAdmin):
     def preview_all(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:academics_lectureseries_preview")
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """For a class that is named in the address, the days of its term."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        chosen = str(initial.get("course", ""))
+        terms = Term.objects.filter(courses=int(chosen) if chosen.isdecimal() and len(chosen) < 19 else 0)
+        return {**(terms.values("first_day", "last_day").first() or {}), **initial}
+
     def response_add(
         self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None
     ) -> HttpResponse:
@@ -193,6 +226,7 @@ def _preview_context(series: LectureSeries, steps: list[PlannedDay]) -> dict[str
     return {
         "series": series,
         "heading": str(series),
+        "free_days": _free_days(steps),
         "fingerprint": plan_fingerprint(steps),
         "writes": sum(step.kind in WRITTEN_CHANGES for step in steps),
         "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in DayChange if counts[kind]),
@@ -205,6 +239,16 @@ def _preview_context(series: LectureSeries, steps: list[PlannedDay]) -> dict[str
             ],
         },
     }
+
+
+def _free_days(steps: list[PlannedDay]) -> list[str]:
+    """A sentence for each holiday: on which days it takes the lecture away."""
+    days: dict[str, list[str]] = {}
+    for step in steps:
+        if step.kind == DayChange.HOLIDAY or (step.kind == DayChange.REMOVED and step.remark):
+            days.setdefault(step.remark, []).append(date_format(step.day, _("j F")))
+    sentence = _("No lecture on %(days)s: %(holiday)s.")
+    return [sentence % {"days": get_text_list(when, _("and")), "holiday": name} for name, when in days.items()]
 
 
 def _day(step: PlannedDay) -> str:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.search import MAX_CHARACTERS, matching_courses
-from campus.academics.selectors import courses_for, lectures_for
+from campus.academics.selectors import CURRENT, courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.accounts.roles import is_registrar
 from campus.attendance.coverage_notes import coverage_notes
@@ -42,7 +42,9 @@ TILES = 24
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()[:MAX_CHARACTERS]
-    courses = courses_for(request.user).filter(matching_courses(wanted))
+    archived = "archived" in request.GET
+    mine = courses_for(request.user)
+    courses = (mine.exclude(CURRENT) if archived else mine.filter(CURRENT)).filter(matching_courses(wanted))
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).select_related("room").order_by("-starts_at")
     shown = (
         courses.annotate(roster=Count("enrolments", distinct=True))
@@ -58,7 +60,9 @@ def home(request: StaffRequest) -> HttpResponse:
     context = {
         "page": Paginator(shown, TILES).get_page(request.GET.get("page")),
         "wanted": wanted,
-        "asked": urlencode({"q": wanted}) if wanted else "",
+        "asked": urlencode([*([("q", wanted)] if wanted else []), *([("archived", "1")] if archived else [])]),
+        "archived": archived,
+        "has_archived": mine.exclude(CURRENT).exists(),
         "in_work": in_work,
         "agenda": agenda_for(request.user),
         "day": timezone.localdate(),

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from rest_framework.test import APIClient
 
 from campus.academics.calendar_links import renew_calendar_link
-from campus.academics.models import CalendarLink, FileImport, Holiday, LectureSeries, Room
+from campus.academics.models import CalendarLink, FileImport, Holiday, LectureSeries, Room, Term
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
@@ -205,6 +205,14 @@ class TestRooms(SharedMatrix):
 
     def row(self, world: World) -> Any:
         return Room.objects.get_or_create(name="C 3")[0]
+
+
+class TestTerms(Matrix):
+    path, everybodys = "terms", True
+    never = ("put", "patch", "delete")
+
+    def row(self, world: World) -> Any:
+        return Term.objects.get_or_create(name="Spring", first_day=DAY, last_day=DAY)[0]
 
 
 class TestHolidays(SharedMatrix):
