@@ -13,7 +13,7 @@ from campus.attendance.models import RegisterPolicy
 from tests.campus import factories
 from tests.campus.conftest import World
 
-NOT_COPIED = {"id", "code", "name", "term", "archived", "gallery_outdated_at", "roster_changed_at"}
+NOT_COPIED = {"id", "code", "name", "term", "archived", "is_sample", "gallery_outdated_at", "roster_changed_at"}
 
 
 @pytest.fixture
