@@ -103,7 +103,13 @@ class CourseAdmin(RegistrarAdmin):
     autocomplete_fields = ("lecturers",)
     inlines = (RosterInline, RegisterPolicyInline, GalleryInline)
     actions = ("train_all",)
-    actions_detail = ("train", "register", "roster_in", "photos_zip", "timetable", "copy")
+    actions_detail = (
+        "train",
+        "register",
+        "roster_in",
+        "photos_zip",
+        {"title": gettext_lazy("More"), "items": ["timetable", "copy"]},
+    )
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
