@@ -196,7 +196,7 @@ def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, w
     world.sighting.present, world.sighting.to_confirm = False, True
     client.force_login(world.own)
     agenda = client.get("/").context["agenda"]
-    assert [lecture.title for lecture in agenda.lectures] == ["Today's", "Dropped"]
+    assert [shown.lecture.title for shown in agenda.lectures] == ["Today's", "Dropped"]
     assert [lecture.title for lecture in agenda.upcoming] == ["Soon"]
     sentences = {todo.text for todo in agenda.todos}
     assert "loops-2.mp4 failed: The file is damaged. Upload another copy." in sentences
