@@ -61,7 +61,7 @@ def test_one_student_is_marked_without_a_recording(lecture: Lecture, teacher: Us
     assert statuses(lecture) == ["", "late", "", ""]
     assert roll.marked_by(lecture) == {record.pk: "Maria Lindner"}
     change = lecture.changes.get()
-    assert (change.old_status, change.new_status, change.user_name) == ("", "late", "teacher")
+    assert (change.old_status, change.new_status, change.user_name) == ("", "late", "Maria Lindner")
     register = build_register(lecture.course)
     counted = {row.student.pk: row.tally.counted_lectures for row in register.rows}
     assert (counted[first], counted[second]) == (0, 1), "who was not marked has no lecture that counts"
