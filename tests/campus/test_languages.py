@@ -202,7 +202,7 @@ def test_a_german_institution_has_german_workbooks(world: World, german: dict[st
     lecture, term = headings(tmp_path / "lecture.xlsx"), headings(tmp_path / "register.xlsx")
     assert list(lecture) == ["Anwesenheit", "Zeitleiste", "Unbekannt", "Übersicht"]
     assert lecture["Anwesenheit"][:4] == ["Nummer", "Name", "Status", "Zuerst gesehen"]
-    assert list(term) == ["Anwesenheitsbuch", "Übersicht"]
+    assert list(term) == ["Anwesenheitsbuch", "Studierende", "Übersicht"]
     assert "Unter 75%" in term["Anwesenheitsbuch"]
     summary = {
         row[0].value: row[1] for row in load_workbook(tmp_path / "lecture.xlsx")["Übersicht"].iter_rows(min_row=2)

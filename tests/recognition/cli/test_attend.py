@@ -84,7 +84,7 @@ def test_a_lecture_with_facenets_own_weights(lecture: Path) -> None:
     present = set(json.loads((lecture / "lecture.json").read_text())["present"])
     recognised = {name for name, student in students.items() if student["present"]}
     assert recognised <= present
-    assert len(recognised) >= 5
+    assert len(recognised) >= 4
 
 
 def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
