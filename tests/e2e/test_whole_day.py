@@ -117,7 +117,7 @@ def registrar_invites(page: Page, root: str) -> str:
     page.get_by_label("First name").fill("Ada")
     page.get_by_label("Last name").fill("Lovelace")
     page.get_by_label("E-mail").fill("ada@example.org")
-    page.get_by_role("button", name="Send invitation").click()
+    page.get_by_role("button", name="Invite", exact=True).click()
     return page.locator("code.secret").inner_text()
 
 
