@@ -245,7 +245,7 @@ def lecturer_corrects(page: Page, truth: dict, folder: Path) -> None:
 
     page.get_by_text("Sign off", exact=True).click()
     page.get_by_role("button", name="Yes, sign off").click()
-    expect(page.locator("main")).to_contain_text("Signed off by lecturer")
+    expect(page.locator("main")).to_contain_text("Signed off by Ada Lovelace")
     expect(page.get_by_role("button", name="Set for selected")).to_have_count(0)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download Excel").click()
