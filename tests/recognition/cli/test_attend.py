@@ -83,8 +83,10 @@ def test_a_lecture_with_facenets_own_weights(lecture: Path) -> None:
     students = json.loads(result.read_text())["students"]
     present = set(json.loads((lecture / "lecture.json").read_text())["present"])
     recognised = {name for name, student in students.items() if student["present"]}
-    assert recognised <= present
+    asked = {name for name, student in students.items() if student["to_confirm"]}
+    assert recognised | asked <= present
     assert len(recognised) >= 4
+    assert len(recognised | asked) >= 5, "one of them is at the threshold, and processors round otherwise"
 
 
 def test_a_photo_of_one_student(shared_data: Path, tmp_path: Path) -> None:
