@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -18,29 +17,13 @@ from campus.attendance.policy import split_addresses
 from campus.attendance.register import Register, RegisterRow, build_register, in_days
 from campus.attendance.reports import write_register_report
 from campus.attendance.selectors import held_lectures
+from campus.common.days import Week
 from campus.outbox.models import Delivery
 from campus.outbox.services import queue_email, queue_event
 
 MIN_COUNTED_LECTURES = 3  # before anybody can fall below: after one lecture a share is 0 or 1
 CONSECUTIVE_ABSENCES = 3
 MIN_CLASS_DROP_PERCENT = 15  # of the points, compared with the weeks before
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """From Monday to Sunday, in the institution's time zone."""
-
-    monday: date
-
-    @property
-    def sunday(self) -> date:
-        return self.monday + timedelta(days=6)
-
-    @classmethod
-    def last(cls) -> "Week":
-        """The week before this one."""
-        today = timezone.localdate()
-        return cls(today - timedelta(days=today.weekday() + 7))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +56,7 @@ def notify_week() -> None:
 
     Repeating it in the same week sends nothing twice.
     """
-    week = Week.last()
+    week = Week.current().previous
     held = held_lectures().filter(in_days(week.monday, week.sunday))
     policies = (
         RegisterPolicy.objects.filter(course__lectures__in=held)

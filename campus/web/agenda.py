@@ -1,11 +1,11 @@
-"""What staff need first: today's lectures, the upcoming ones, and what is to do."""
+"""What staff need first: today's lectures, those of a week, and what is to do."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,16 +14,19 @@ from django.utils.translation import ngettext
 from campus.academics.models import Lecture
 from campus.academics.selectors import current_courses_for, current_lectures_for
 from campus.accounts.roles import AnyUser
-from campus.attendance.models import SignOff, Status
-from campus.attendance.selectors import held_lectures, records_for, unmarked_records
+from campus.attendance.register import in_days
+from campus.attendance.selectors import held_lectures, unmarked_records
 from campus.cctv.models import Collection
+from campus.common.days import Week
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
-from campus.recordings.selectors import OPEN_STATES, recordings_for
+from campus.recordings.selectors import recordings_for
+from campus.web.lecture_states import LectureRow, lecture_rows, with_to_confirm_count
 
 MAX_TODAYS_LECTURES = 40
-MAX_UPCOMING_LECTURES = 8
+MAX_LECTURES_OF_WEEK = 100
 MAX_TODOS_OF_A_KIND = 8
+MAX_LECTURES_TO_CHOOSE_FROM = 20
 TODO_PERIOD = timedelta(days=14)
 
 
@@ -38,98 +41,54 @@ class Todo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TodaysLecture:
-    """`state` is how far its attendance is, in a few words; `variant` says whether that is good or bad."""
-
-    lecture: Any
-    url: str
-    state: str
-    variant: str
-
-
-@dataclass(frozen=True, slots=True)
 class Agenda:
-    lectures: list[TodaysLecture]
-    upcoming: list[Lecture]
+    """`next_lecture` is the first one after today; `more_this_week` says how many lectures of the week are left out.
+
+    `todos` leaves out what is the next thing to do about one of today's lectures anyway.
+    """
+
+    today: list[LectureRow]
+    next_lecture: Lecture | None
+    week: Week
+    this_week: list[LectureRow]
+    more_this_week: int
     todos: list[Todo]
 
-
-def with_to_confirm_count(user: AnyUser, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
-    """Annotated with `to_confirm`: the number of students to confirm, or None."""
-    to_confirm = records_for(user).filter(lecture=OuterRef("pk"), machine_status=Status.TO_CONFIRM, override_status="")
-    return lectures.annotate(
-        to_confirm=Subquery(to_confirm.order_by().values("lecture").annotate(n=Count("pk")).values("n"))
-    )
+    @property
+    def awaiting_recording(self) -> list[LectureRow]:
+        """The lectures that a dropped file can belong to, today's first; none where there are too many."""
+        rows = {row.lecture.pk: row for row in [*self.today, *self.this_week] if row.awaits_recording}
+        return list(rows.values()) if len(rows) <= MAX_LECTURES_TO_CHOOSE_FROM else []
 
 
-def agenda_for(user: User) -> Agenda:
+def agenda_for(user: User, week: Week) -> Agenda:
     now = timezone.now()
-    _start, end = _today()
-    upcoming = current_lectures_for(user).filter(starts_at__gte=end, cancelled=False).select_related("course", "room")
+    today = todays_lectures(user, MAX_TODAYS_LECTURES)
+    upcoming = current_lectures_for(user).filter(in_days(timezone.localdate() + timedelta(days=1), None))
+    in_week = current_lectures_for(user).filter(in_days(week.monday, week.sunday))
+    with_action = {row.lecture for row in today if row.action}
+    todos = [
+        *_recordings_to_check(user, now),
+        *_failed_recordings(user),
+        *_lectures_to_confirm(user, now),
+        *_unfinished_rolls(user, now),
+        *_lectures_without_recording(user, now),
+    ]
     return Agenda(
-        todays_lectures(user, MAX_TODAYS_LECTURES),
-        list(upcoming.order_by("starts_at", "pk")[:MAX_UPCOMING_LECTURES]),
-        [
-            *_recordings_to_check(user, now),
-            *_failed_recordings(user),
-            *_lectures_to_confirm(user, now),
-            *_unfinished_rolls(user, now),
-            *_lectures_without_recording(user, now),
-        ],
+        today=today,
+        next_lecture=upcoming.filter(cancelled=False).select_related("course", "room").order_by("starts_at").first(),
+        week=week,
+        this_week=lecture_rows(user, in_week.order_by("starts_at", "course__code"), MAX_LECTURES_OF_WEEK),
+        more_this_week=max(in_week.count() - MAX_LECTURES_OF_WEEK, 0),
+        todos=[todo for todo in todos if todo.dismiss_url or todo.lecture not in with_action],
     )
 
 
-def _today() -> tuple[datetime, datetime]:
-    day = timezone.localdate()
-    start, end = (timezone.make_aware(datetime.combine(day + timedelta(days=n), time())) for n in (0, 1))
-    return start, end
-
-
-def todays_lectures(user: AnyUser, limit: int | None = None) -> list[TodaysLecture]:
+def todays_lectures(user: AnyUser, limit: int | None = None) -> list[LectureRow]:
     """The first `limit` of today's lectures, or all of them."""
-    start, end = _today()
-    lectures = (
-        with_to_confirm_count(user, current_lectures_for(user).filter(starts_at__gte=start, starts_at__lt=end))
-        .select_related("course", "room")
-        .prefetch_related("recordings")
-        .annotate(
-            signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
-            held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
-            unfinished=Exists(unmarked_records().filter(lecture=OuterRef("pk"))),
-        )
-        .order_by("starts_at", "course__code")
-    )
-    todays = []
-    for lecture in lectures[:limit]:
-        state, variant = _lecture_state(lecture)
-        url = reverse("lecture", args=[lecture.pk])
-        todays.append(TodaysLecture(lecture=lecture, url=url, state=state, variant=variant))
-    return todays
-
-
-def _lecture_state(lecture: Any) -> tuple[str, str]:
-    """The state of a lecture in a few words, and the variant of its badge."""
-    states = {recording.state for recording in lecture.recordings.all() if not recording.dismissed}
-    now = timezone.now()
-    if lecture.cancelled:
-        return _("cancelled"), ""
-    if lecture.signed:
-        return _("signed off"), "success"
-    if states & set(OPEN_STATES):
-        return _("in progress"), "info"
-    if Recording.State.NEEDS_REVIEW in states:
-        return _("recording to check"), "warning"
-    if lecture.to_confirm:
-        return _("to confirm"), "warning"
-    if lecture.unfinished:
-        return _("roll not finished"), "warning"
-    if lecture.held:
-        return _("attendance taken"), "success"
-    if states & {Recording.State.FAILED, Recording.State.CANCELLED}:
-        return _("recording failed"), "danger"
-    if lecture.starts_at > now:
-        return _("upcoming"), ""
-    return (_("now"), "info") if lecture.ends_at > now else (_("no attendance yet"), "warning")
+    today = timezone.localdate()
+    lectures = current_lectures_for(user).filter(in_days(today, today))
+    return lecture_rows(user, lectures.order_by("starts_at", "course__code"), limit)
 
 
 def _failed_recordings(user: User) -> list[Todo]:

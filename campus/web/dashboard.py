@@ -35,7 +35,8 @@ from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, recordings_for
-from campus.web.agenda import TodaysLecture, todays_lectures
+from campus.web.agenda import todays_lectures
+from campus.web.lecture_states import LectureRow
 
 MAX_LINKS_PER_TODO = 6
 MAX_RECORDINGS_SHOWN = 20
@@ -98,7 +99,7 @@ class Storage:
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
     todos: list[Todo]
-    lectures: list[TodaysLecture]
+    lectures: list[LectureRow]
     recordings: list[RecordingInProgress]
     more_recordings: int
     storage: Storage

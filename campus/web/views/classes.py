@@ -17,19 +17,21 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.search import MAX_CHARACTERS, matching_courses
-from campus.academics.selectors import CURRENT, courses_for, lectures_for
+from campus.academics.selectors import CURRENT, courses_for, current_courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.accounts.roles import is_registrar
 from campus.attendance.coverage_notes import coverage_notes
 from campus.attendance.recurring_people import count_held_lectures, recurring_people
 from campus.attendance.selectors import can_edit_result, provisional_result, reports_for
+from campus.common.days import Week
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, find_replaceable, recordings_for, uploads_for
-from campus.web.agenda import agenda_for, with_to_confirm_count
+from campus.web.agenda import agenda_for
 from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
+from campus.web.lecture_states import with_to_confirm_count
 from campus.web.term_home import build_term_home
 from campus.web.views import StaffRequest
 
@@ -53,7 +55,7 @@ def home(request: StaffRequest) -> HttpResponse:
     )
     in_work = (
         recordings_for(request.user)
-        .filter(state__in=OPEN_STATES)
+        .filter(state__in=OPEN_STATES, lecture__course__in=current_courses_for(request.user))
         .select_related("lecture__course")
         .order_by("created_at", "pk")
     )
@@ -64,8 +66,11 @@ def home(request: StaffRequest) -> HttpResponse:
         "archived": archived,
         "has_archived": mine.exclude(CURRENT).exists(),
         "in_work": in_work,
-        "agenda": agenda_for(request.user),
+        "agenda": agenda_for(request.user, Week.parse(request.GET.get("week", "")) or Week.current()),
+        "this_week": Week.current(),
         "day": timezone.localdate(),
+        "form": UploadForm(),
+        "max_bytes": settings.MAX_RECORDING_BYTES,
         "term": build_term_home(request.user) if is_registrar(request.user) else None,
     }
     return render(request, "web/home.html", context)

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.attendance.models import AttendanceRecord, RegisterPolicy, Report
-from campus.attendance.weekly_notifications import Week, notify_week
+from campus.attendance.weekly_notifications import notify_week
+from campus.common.days import Week
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def meet(course: Course, weeks_ago: int, statuses: dict[Student, str], *, day: int = 1) -> None:
     """A lecture in a week before this one, with what became of it."""
-    when = Week.last().monday - timedelta(weeks=weeks_ago - 1) + timedelta(days=day)
+    when = Week.current().previous.monday - timedelta(weeks=weeks_ago - 1) + timedelta(days=day)
     lecture = factories.lecture(course, starts_at=timezone.make_aware(datetime.combine(when, time(9))))
     for student, status in statuses.items():
         AttendanceRecord.objects.create(lecture=lecture, student=student, machine_status=status)

@@ -125,13 +125,8 @@ def test_nobody_else_is_asked_to_set_anything_up(client: Client, no_broker: None
 
 def test_a_lecture_of_today_has_its_state(registrar: Client) -> None:
     now = timezone.now()
-    lecture = factories.lecture(starts_at=now, ends_at=now + timedelta(minutes=1))
+    factories.lecture(starts_at=now, ends_at=now + timedelta(minutes=1))
     assert '<span class="state info">now</span>' in registrar.get("/").content.decode()
-    registrar.logout()
-    lecturer = factories.user()
-    lecture.course.lecturers.add(lecturer)
-    registrar.force_login(lecturer)
-    assert 'class="state' not in registrar.get("/").content.decode()
 
 
 def test_workers_are_one_line(registrar: Client, no_broker: None) -> None:
@@ -149,5 +144,5 @@ def test_the_number_of_queries_does_not_grow(registrar: Client, django_assert_ma
         )
         factories.photo(lecture.course.students.first())
         factories.planned(lecture)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(24):
         assert registrar.get("/").status_code == 200

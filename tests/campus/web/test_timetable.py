@@ -196,14 +196,14 @@ def test_the_day_shows_todays_lectures_the_next_and_what_waits(client: Client, w
     world.sighting.present, world.sighting.to_confirm = False, True
     client.force_login(world.own)
     agenda = client.get("/").context["agenda"]
-    assert [shown.lecture.title for shown in agenda.lectures] == ["Today's", "Dropped"]
-    assert [lecture.title for lecture in agenda.upcoming] == ["Soon"]
+    assert [row.lecture.title for row in agenda.today] == ["Today's", "Dropped"]
+    assert agenda.next_lecture.title == "Soon"
     sentences = {todo.text for todo in agenda.todos}
     assert "loops-2.mp4 failed: The file is damaged. Upload another copy." in sentences
     assert any(todo.lecture == forgotten for todo in agenda.todos)
     client.force_login(world.other)
     other = client.get("/").context["agenda"]
-    assert (other.lectures, other.upcoming) == ([], [])
+    assert (other.today, other.this_week, other.next_lecture) == ([], [], None)
     assert not [todo for todo in other.todos if todo.lecture.course == world.course]
 
 
