@@ -1,7 +1,9 @@
 """The look of the admin."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
@@ -16,13 +18,11 @@ def unfold(institution: str) -> dict[str, Any]:
         "SITE_SYMBOL": "how_to_reg",
         "SITE_URL": "/",
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
-        "STYLES": [lambda request: static("web/admin.css")],
+        "STYLES": [_style("tokens"), _style("header"), _style("admin")],
         "SCRIPTS": [lambda request: static("web/field_labels.js")],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
-        "SHOW_LANGUAGES": True,
         "SIDEBAR": {
-            "show_search": True,
             "navigation": [
                 {
                     "items": [
@@ -87,6 +87,10 @@ def unfold(institution: str) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _style(name: str) -> Callable[[HttpRequest], str]:
+    return lambda request: static(f"web/{name}.css")
 
 
 def _item(title: object, icon: str, model: str) -> dict[str, Any]:

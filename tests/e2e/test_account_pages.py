@@ -25,6 +25,7 @@ def test_two_factor_and_token(page: Page, world: World, sign_in: SignIn):
     page.get_by_role("button", name="Turn on").click()
     sees(page, "Two-factor login is on")
     TwoFactorDevice.objects.update(last_time_step=0)  # as if half a minute had passed
+    page.get_by_role("button", name="Account:").click()
     page.get_by_role("button", name="Log out").click()
     sees(page, "You are logged out")
     page.goto("/account/")

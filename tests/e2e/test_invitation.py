@@ -47,6 +47,7 @@ def test_from_the_invitation_to_the_first_page(page: Page, world: World, sign_in
     sees(page, str(world.course))
     expect(page.locator("header .me")).to_contain_text("Ada Lovelace")
 
+    page.get_by_role("button", name="Account:").click()
     page.get_by_role("button", name="Log out").click()
     page.goto(link[0])
     sees(page, "This link is no longer valid")

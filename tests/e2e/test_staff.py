@@ -97,6 +97,7 @@ def test_from_login_to_workbook(page: Page, world: World, video: Path, tmp_path:
     rows = {row[1]: row[2] for row in load_workbook(tmp_path / "report.xlsx")["Attendance"].iter_rows(values_only=True)}
     assert (rows[there.name], rows[absent.name]) == ("Present", "Excused")
 
+    page.get_by_role("button", name="Account:").click()
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login/")
 

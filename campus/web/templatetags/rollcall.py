@@ -5,6 +5,9 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from campus.accounts import roles
@@ -22,6 +25,21 @@ def institution() -> str:
 def languages() -> list[tuple[str, str]]:
     """Each in its own name, whatever the page's language is."""
     return list(settings.LANGUAGES)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A symbol of icons.svg, beside words that say the same."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("web/icons.svg"), name
+    )
+
+
+@register.filter
+def initials(name: object) -> str:
+    """Of the first and the last word: Maria da Silva -> MS."""
+    words = str(name).split()
+    return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper()
 
 
 @register.filter
