@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from campus.academics.models import CalendarLink, Course, Lecture
-from campus.academics.selectors import lectures_for
+from campus.academics.selectors import current_lectures_for
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent
 from campus.accounts.roles import AnyUser, sees_everything
@@ -37,8 +37,8 @@ def covers_all_courses(user: User) -> bool:
 
 
 def lectures_for_link(link: CalendarLink) -> QuerySet[Lecture]:
-    """What the link's owner may see now."""
-    lectures = lectures_for(link.user)
+    """What the link's owner may see now, of classes that are not archived."""
+    lectures = current_lectures_for(link.user)
     if link.course:
         return lectures.filter(course=link.course)
     return lectures if covers_all_courses(link.user) else lectures.filter(course__lecturers=link.user)

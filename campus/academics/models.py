@@ -173,6 +173,11 @@ class Course(KeyedModel):
         return f"{self.code} {self.name}"
 
     @property
+    def is_archived(self) -> bool:
+        """Whether the class or its term is."""
+        return self.archived or (self.term is not None and self.term.archived)
+
+    @property
     def search_text(self) -> str:
         """The code, also as people type it without spaces, and the name."""
         return f"{self.code} {self.code.replace(' ', '')} {self.name}"

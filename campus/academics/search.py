@@ -10,7 +10,7 @@ from django.utils.dates import MONTHS
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Room, Student
-from campus.academics.selectors import courses_for, lectures_for, rooms_for, students_for
+from campus.academics.selectors import CURRENT, courses_for, lectures_for, rooms_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.keys import match_key, sort_key
@@ -39,11 +39,12 @@ def matching_students(text: str) -> Q:
 
 
 def find_courses(user: AnyUser, text: str) -> QuerySet[Course]:
-    """The classes that a user may see and that match; none if there is no word."""
+    """The classes that a user may see and that match, archived ones last; none if there is no word."""
     if not _words(text):
         return Course.objects.none()
-    found = courses_for(user).filter(matching_courses(text))
-    return found.order_by(_rank(text, "code_key", "search_key"), "code", "pk")
+    found = courses_for(user).filter(matching_courses(text)).select_related("term")
+    archived_last = Case(When(CURRENT, then=0), default=1)
+    return found.order_by(archived_last, _rank(text, "code_key", "search_key"), "code", "pk")
 
 
 def find_students(user: AnyUser, text: str) -> QuerySet[Student]:

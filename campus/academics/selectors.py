@@ -45,8 +45,11 @@ def students_for(user: AnyUser) -> QuerySet[Student]:
 
 
 def with_enrolments_for(user: AnyUser, students: QuerySet[Student]) -> QuerySet[Student]:
-    """Each with `visible_enrolments`: those in classes that the user may see, by the class's code."""
-    visible = Enrolment.objects.filter(course__in=courses_for(user)).select_related("course").order_by("course__code")
+    """Each with `visible_enrolments`: those in classes that the user may see and that are not archived, by the class's
+    code."""
+    visible = (
+        Enrolment.objects.filter(course__in=current_courses_for(user)).select_related("course").order_by("course__code")
+    )
     return students.prefetch_related(Prefetch("enrolments", visible, to_attr="visible_enrolments"))
 
 

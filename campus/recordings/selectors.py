@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import courses_for, current_courses_for
 from campus.accounts.roles import AnyUser
 from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
@@ -28,6 +28,11 @@ OPEN_STATES = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.S
 
 def recordings_for(user: AnyUser) -> QuerySet[Recording]:
     return Recording.objects.filter(lecture__course__in=courses_for(user))
+
+
+def current_recordings_for(user: AnyUser) -> QuerySet[Recording]:
+    """Those of classes that are not archived, for lists and first pages."""
+    return Recording.objects.filter(lecture__course__in=current_courses_for(user))
 
 
 def find_replaceable(user: AnyUser, lecture: Lecture, pk: str) -> Recording | None:

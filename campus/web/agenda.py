@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import current_courses_for, current_lectures_for
+from campus.academics.selectors import current_lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.register import in_days
 from campus.attendance.selectors import held_lectures, unmarked_records
@@ -20,7 +20,7 @@ from campus.cctv.models import Collection
 from campus.common.days import Week
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
-from campus.recordings.selectors import recordings_for
+from campus.recordings.selectors import current_recordings_for
 from campus.web.lecture_states import LectureRow, lecture_rows, with_to_confirm_count
 
 MAX_TODAYS_LECTURES = 40
@@ -93,9 +93,8 @@ def todays_lectures(user: AnyUser, limit: int | None = None) -> list[LectureRow]
 
 def _failed_recordings(user: User) -> list[Todo]:
     failed = (
-        recordings_for(user)
+        current_recordings_for(user)
         .filter(
-            lecture__course__in=current_courses_for(user),
             state__in=(Recording.State.FAILED, Recording.State.CANCELLED),
             dismissed=False,
             lecture__cancelled=False,
@@ -121,8 +120,7 @@ def _describe_failure(recording: Recording) -> str:
 
 
 def _recordings_to_check(user: User, now: datetime) -> list[Todo]:
-    waiting = recordings_for(user).filter(
-        lecture__course__in=current_courses_for(user),
+    waiting = current_recordings_for(user).filter(
         lecture__starts_at__gt=now - 2 * TODO_PERIOD,
         lecture__cancelled=False,
         state=Recording.State.NEEDS_REVIEW,

@@ -34,7 +34,7 @@ from campus.common import jobs
 from campus.common.storage import media_path
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
-from campus.recordings.selectors import OPEN_STATES, recordings_for
+from campus.recordings.selectors import OPEN_STATES, current_recordings_for, recordings_for
 from campus.web.agenda import todays_lectures
 from campus.web.lecture_states import LectureRow
 
@@ -106,7 +106,7 @@ class Dashboard:
 
 
 def build_dashboard(user: AnyUser) -> Dashboard:
-    open_recordings = recordings_for(user).filter(state__in=OPEN_STATES)
+    open_recordings = current_recordings_for(user).filter(state__in=OPEN_STATES)
     return Dashboard(
         todos=list(_todos(user)),
         lectures=todays_lectures(user),
@@ -138,7 +138,8 @@ def _todos(user: AnyUser) -> Iterator[Todo]:
 
 def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
     since = timezone.now() - TODO_PERIOD
-    to_check = recordings_for(user).filter(
+    courses = current_courses_for(user)
+    to_check = current_recordings_for(user).filter(
         created_at__gte=since, lecture__cancelled=False, state=Recording.State.NEEDS_REVIEW
     )
     yield _todo(
@@ -148,6 +149,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         text=lambda n: ngettext("%(n)d recording to check", "%(n)d recordings to check", n),
     )
     to_confirm = records_for(user).filter(
+        lecture__course__in=courses,
         lecture__starts_at__gte=since,
         lecture__sign_off=None,
         lecture__cancelled=False,
@@ -161,12 +163,13 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         text=lambda n: ngettext("%(n)d student to confirm", "%(n)d students to confirm", n),
     )
     yield _todo_by_lecture(
-        unmarked_records().filter(lecture__course__in=current_courses_for(user), lecture__starts_at__gte=since),
+        unmarked_records().filter(lecture__course__in=courses, lecture__starts_at__gte=since),
         "lecture",
         icon="checklist",
         text=lambda n: ngettext("%(n)d student is not marked yet", "%(n)d students are not marked yet", n),
     )
     unknown_people = unknown_people_for(user).filter(
+        recording__lecture__course__in=courses,
         recording__lecture__starts_at__gte=since,
         recording__lecture__sign_off=None,
         recording__lecture__cancelled=False,
@@ -180,7 +183,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         icon="no_accounts",
         text=lambda n: ngettext("%(n)d unknown face", "%(n)d unknown faces", n),
     )
-    finished = recordings_for(user).filter(
+    finished = current_recordings_for(user).filter(
         created_at__gte=since,
         lecture__cancelled=False,
         dismissed=False,
@@ -212,7 +215,9 @@ def _footage_todos(user: AnyUser) -> Iterator[Todo | None]:
         icon="e911_emergency",
         text=lambda n: ngettext("%(n)d alarm", "%(n)d alarms", n),
     )
-    missing = collections_for(user).filter(state=Collection.State.MISSING, lecture__starts_at__gte=since)
+    missing = collections_for(user).filter(
+        lecture__course__in=current_courses_for(user), state=Collection.State.MISSING, lecture__starts_at__gte=since
+    )
     yield _todo(
         missing.select_related("lecture__course").order_by("-lecture__starts_at"),
         "admin:cctv_collection_change",
@@ -241,17 +246,15 @@ def _footage_todos(user: AnyUser) -> Iterator[Todo | None]:
 
 def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
     """Students with too few photos, and trainings that failed."""
+    courses = current_courses_for(user)
     lacking = dict(
-        enrolments_lacking_photos(current_courses_for(user))
-        .values_list("course")
-        .annotate(n=Count("pk"))
-        .values_list("course", "n")
+        enrolments_lacking_photos(courses).values_list("course").annotate(n=Count("pk")).values_list("course", "n")
     )
     if lacking:
         most_lacking = sorted(lacking, key=lambda pk: -lacking[pk])[:MAX_LINKS_PER_TODO]
-        courses = Course.objects.in_bulk(most_lacking)
+        lacking_courses = Course.objects.in_bulk(most_lacking)
         links = [
-            Link(f"{courses[pk].code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
+            Link(f"{lacking_courses[pk].code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
             for pk in most_lacking
         ]
         n = sum(lacking.values())
@@ -274,7 +277,7 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
         text = ngettext("%(n)d pair of students may be one person", "%(n)d pairs of students may be one person", n)
         link = Link(_("Compare the photos"), reverse("admin:biometrics_facephoto_same_person"))
         yield Todo(text=text % {"n": n}, icon="group", links=[link], more=0)
-    unlike = lecture_faces_for(user).filter(state=LectureFace.State.UNLIKE)
+    unlike = lecture_faces_for(user).filter(lecture__course__in=courses, state=LectureFace.State.UNLIKE)
     yield _todo(
         students_for(user).filter(lecture_faces__in=unlike).distinct(),
         "student",
@@ -287,7 +290,9 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
     )
     later = Gallery.objects.filter(course=OuterRef("course"), created_at__gt=OuterRef("created_at"))
     yield _todo(
-        galleries_for(user).filter(~Exists(later), state=Gallery.State.FAILED).select_related("course"),
+        galleries_for(user)
+        .filter(~Exists(later), course__in=courses, state=Gallery.State.FAILED)
+        .select_related("course"),
         "admin:biometrics_gallery_change",
         icon="model_training",
         text=lambda n: ngettext("%(n)d failed training", "%(n)d failed trainings", n),

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
-from campus.academics.selectors import courses_for, lectures_for
+from campus.academics.selectors import current_courses_for, lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import Sighting
 from campus.attendance.recording_review import review_picture_times
@@ -114,7 +115,7 @@ class Review:
 def build_review(user: AnyUser, recording: Recording) -> Review:
     """Why a person should check the recording, with pictures, and the classes that it fits of those that the user may
     see. The caller has checked access to the recording."""
-    courses = courses_for(user).in_bulk([course for course, _students in recording.fitting_courses])
+    courses = current_courses_for(user).in_bulk([course for course, _students in recording.fitting_courses])
     return Review(
         reasons=review_messages(recording),
         frames=[
@@ -141,6 +142,7 @@ def other_lectures(user: AnyUser, recording: Recording) -> Sequence[Lecture]:
     """The lectures that the recording may be moved to, by time."""
     lecture = recording.lecture
     near = lectures_for(user).filter(
+        Q(course__in=current_courses_for(user)) | Q(course=lecture.course_id),
         starts_at__gte=lecture.starts_at - OTHER_LECTURES_WITHIN,
         starts_at__lte=lecture.starts_at + OTHER_LECTURES_WITHIN,
     )

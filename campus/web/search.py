@@ -56,7 +56,8 @@ def search(user: User, text: str, *, limit: int) -> list[Group]:
 
 
 def _describe_course(course: Course) -> Hit:
-    return Hit(url=reverse("course", args=[course.pk]), name=str(course))
+    detail = _("archived") if course.is_archived else ""
+    return Hit(url=reverse("course", args=[course.pk]), name=str(course), detail=detail)
 
 
 def _find_students(user: User, text: str) -> QuerySet[Student]:

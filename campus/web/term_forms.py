@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import current_courses_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.register import Days
@@ -49,7 +49,7 @@ class RegisterForm(TermForm):
 
 
 class ExportForm(TermForm):
-    """The classes and days of an export; all where none are chosen."""
+    """The classes and days of an export; all where none are chosen, archived classes included."""
 
     classes = forms.ModelMultipleChoiceField(
         Course.objects.none(),
@@ -61,7 +61,7 @@ class ExportForm(TermForm):
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(["classes", "since", "until"])
-        self.fields["classes"].queryset = courses_for(user)  # type: ignore[attr-defined]
+        self.fields["classes"].queryset = current_courses_for(user)  # type: ignore[attr-defined]
         self.fields["classes"].widget.attrs["size"] = 6
 
 
@@ -78,7 +78,7 @@ class CompareForm(TermForm):
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields(["classes", "since", "until"])
-        self.mine = courses_for(user)
+        self.mine = current_courses_for(user)
         self.fields["classes"].queryset = self.mine  # type: ignore[attr-defined]
         self.fields["classes"].widget.attrs["size"] = 6
 

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -20,6 +20,7 @@ from campus.attendance.file_responses import workbook_response
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report, Status
 from campus.attendance.selectors import records_for, reports_for
 from campus.web.admin.base import (
+    CourseFilter,
     MomentRangeFilter,
     ReadOnlyInline,
     ReadOnlyMixin,
@@ -73,7 +74,7 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_filter = (
         ("machine_status", ChoicesDropdownFilter),
         ("override_status", ChoicesDropdownFilter),
-        ("lecture__course", RelatedDropdownFilter),
+        ("lecture__course", CourseFilter),
         ("lecture__starts_at", MomentRangeFilter),
     )
     search_fields = ("student__name_key", "student__number_key", "lecture__course__code_key", "lecture__title")
@@ -141,7 +142,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("created_at", "kind", "student", "lecture", "old_status", "new_status", "reason", "user_name")
     list_filter = (
         ("kind", ChoicesDropdownFilter),
-        ("lecture__course", RelatedDropdownFilter),
+        ("lecture__course", CourseFilter),
         ("created_at", MomentRangeFilter),
     )
     search_fields = ("record__student__name_key", "record__student__number_key", "user_name", "reason")
@@ -157,7 +158,7 @@ class AttendanceChangeAdmin(ReadOnlyMixin, RegistrarAdmin):
 @admin.register(Report)
 class ReportAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("file_name", "course", "kind", "created_at", "download")
-    list_filter = (("course", RelatedDropdownFilter), ("created_at", MomentRangeFilter))
+    list_filter = (("course", CourseFilter), ("created_at", MomentRangeFilter))
     search_fields = ("file_name", "course__code_key", "course__name_key")
     list_select_related = ("course",)
     fields = ("file_name", "course", "lecture", "kind", "created_at", "sha256", "download")

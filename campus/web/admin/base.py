@@ -12,7 +12,7 @@ from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, Field, IntegerField, Model, QuerySet, Subquery
+from django.db.models import Count, Field, IntegerField, Model, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -25,11 +25,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from campus.academics.models import Course
-from campus.academics.selectors import current_courses_for
+from campus.academics.selectors import CURRENT, current_courses_for
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
 
@@ -49,6 +49,16 @@ class CourseForm(forms.Form):
         course = cast("forms.ModelChoiceField[Course]", self.fields["course"])
         course.queryset, course.empty_label = current_courses_for(request.user), self.no_course
         course.help_text = self.course_help
+
+
+class CourseFilter(RelatedDropdownFilter):
+    """By class: those that are not archived, and the one that is chosen."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        chosen = [key for key in self.lookup_val or () if key.isdecimal() and len(key) < 19]
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        shown = CURRENT | Q(pk__in=chosen)
+        return list(field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=shown))
 
 
 class KeyCheckMixin(ModelAdmin):

@@ -112,6 +112,14 @@ class CourseAdmin(RegistrarAdmin):
     )
     readonly_fields = ("gallery", "ready", "lacking", "rates")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Course], search_term: str
+    ) -> tuple[QuerySet[Course], bool]:
+        queryset, repeats = super().get_search_results(request, queryset, search_term)
+        if "field_name" in request.GET:  # the search field of another form
+            queryset = queryset.filter(CURRENT)
+        return queryset, repeats
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "lecturers":

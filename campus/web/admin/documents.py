@@ -45,7 +45,7 @@ class RegisterPolicyInline(StackedInline):
 class AttendanceStatusAdmin(RegistrarAdmin):
     list_display = ("status", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position")
     fields = (("code", "name"), ("letter", "points"), "is_counted", ("meaning", "moodle_acronym"), "position")
-    search_fields = ("code_key", "name")
+    search_fields = ("code", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def status(self, status: AttendanceStatus) -> SafeString:

@@ -16,7 +16,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -24,7 +23,7 @@ from campus.academics.models import Enrolment
 from campus.academics.selectors import term_starts
 from campus.academics.services import set_enrolment_starts
 from campus.attendance.roster_changes import recordings_before_enrolment
-from campus.web.admin.base import RegistrarAdmin, call_service, render_change_link, render_link
+from campus.web.admin.base import CourseFilter, RegistrarAdmin, call_service, render_change_link, render_link
 
 MAX_LINKED_RECORDINGS = 80  # in one address
 
@@ -125,7 +124,7 @@ class StartForm(forms.Form):
 class EnrolmentAdmin(RegistrarAdmin):
     form = EnrolmentForm
     list_display = ("student", "course", "valid_from", "valid_to")
-    list_filter = (("course", RelatedDropdownFilter), "valid_from")
+    list_filter = (("course", CourseFilter), "valid_from")
     list_select_related = ("student", "course")
     search_fields = ("student__number_key", "student__name_key", "course__code_key")
     autocomplete_fields = ("student", "course")

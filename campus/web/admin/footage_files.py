@@ -35,6 +35,7 @@ from campus.cctv.services import assign_footage_file, discard_footage_file, rest
 from campus.recordings.models import Clip
 from campus.recordings.selectors import format_clock
 from campus.web.admin.base import (
+    CourseFilter,
     MomentRangeFilter,
     ReadOnlyInline,
     ReadOnlyMixin,
@@ -369,7 +370,7 @@ class CollectionAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("lecture__starts_at", MomentRangeFilter),
-        ("lecture__course", RelatedDropdownFilter),
+        ("lecture__course", CourseFilter),
     )
     search_fields = ("lecture__course__code_key", "lecture__course__name_key", "lecture__title", "lecture__room__key")
     list_select_related = ("lecture__course", "lecture__room")

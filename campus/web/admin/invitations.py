@@ -23,7 +23,7 @@ from unfold.widgets import (
 )
 
 from campus.academics.models import Course
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import current_courses_for
 from campus.academics.services import set_courses_taught
 from campus.accounts.invitations import (
     email_in_use,
@@ -77,7 +77,7 @@ class InvitationForm(forms.Form):
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         cast("forms.ChoiceField", self.fields["role"]).choices = role_choices(invitable_roles(user))
-        cast("forms.ModelMultipleChoiceField[Course]", self.fields["courses"]).queryset = courses_for(user)
+        cast("forms.ModelMultipleChoiceField[Course]", self.fields["courses"]).queryset = current_courses_for(user)
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"])

@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
@@ -26,11 +25,12 @@ from unfold.widgets import (
 from campus.academics.calendar_import import EntryChange, PlannedEntry, plan_import, save_import
 from campus.academics.file_imports import create_calendar_import, delete_file_import, entries_of
 from campus.academics.models import Course, FileImport, Lecture
-from campus.academics.selectors import file_imports_for, lectures_for
+from campus.academics.selectors import CURRENT, file_imports_for, lectures_for
 from campus.academics.services import change_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.web.admin.base import (
+    CourseFilter,
     MomentRangeFilter,
     ReadOnlyInline,
     RegistrarAdmin,
@@ -70,7 +70,7 @@ class CalendarForm(forms.Form):
         help_text=gettext_lazy("An iCalendar file (.ics). You see a preview before anything is saved."),
     )
     course = forms.ModelChoiceField(
-        Course.objects.all(),
+        Course.objects.filter(CURRENT),
         label=gettext_lazy("Class"),
         required=False,
         empty_label=gettext_lazy("By the code in each event"),
@@ -91,7 +91,7 @@ class CalendarForm(forms.Form):
 class LectureAdmin(RegistrarAdmin):
     list_display = ("course", "starts_at", "ends_at", "title", "room", "state", "recordings_n")
     list_display_links = ("course", "starts_at")
-    list_filter = (("course", RelatedDropdownFilter), ("starts_at", MomentRangeFilter), "cancelled")
+    list_filter = (("course", CourseFilter), ("starts_at", MomentRangeFilter), "cancelled")
     search_fields = ("course__search_key", "search_key", "room__search_key")
     list_select_related = ("course", "room")
     autocomplete_fields = ("course", "room")

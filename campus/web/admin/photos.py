@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -29,6 +29,7 @@ from campus.biometrics.selectors import galleries_for, photos_for
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.admin.base import (
+    CourseFilter,
     ReadOnlyInline,
     ReadOnlyMixin,
     RegistrarAdmin,
@@ -107,7 +108,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
     list_display_links = ("student",)
     list_filter = (
         ("state", ChoicesDropdownFilter),
-        ("student__enrolments__course", RelatedDropdownFilter),
+        ("student__enrolments__course", CourseFilter),
         "created_at",
     )
     search_fields = ("student__name_key", "student__number_key", "original_name")
@@ -228,7 +229,7 @@ class GalleryColumns:
 class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     change_form_outer_after_template = "admin/rollcall/training.html"
     list_display = ("created_at", "course", "gallery_state", "active", "students", "photos", "embedder", "error")
-    list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", RelatedDropdownFilter))
+    list_filter = ("active", ("state", ChoicesDropdownFilter), ("course", CourseFilter))
     search_fields = ("course__code_key", "course__name_key")
     list_select_related = ("course",)
     fields = (

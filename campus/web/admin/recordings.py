@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -22,6 +22,7 @@ from campus.recordings import selectors, services
 from campus.recordings.models import Clip, Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.web.admin.base import (
+    CourseFilter,
     ReadOnlyInline,
     ReadOnlyMixin,
     RegistrarAdmin,
@@ -113,7 +114,7 @@ class ClipInline(ReadOnlyInline):
 @admin.register(Recording)
 class RecordingAdmin(RecordingColumns, ReadOnlyMixin, RegistrarAdmin):
     list_display = ("original_name", "lecture", "recording_state", "progress", "coverage_share", "error", "created_at")
-    list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", RelatedDropdownFilter), "created_at")
+    list_filter = (("state", ChoicesDropdownFilter), ("lecture__course", CourseFilter), "created_at")
     search_fields = ("original_name", "lecture__course__code_key", "lecture__course__name_key", "lecture__title")
     list_per_page = 25
     fieldsets = (

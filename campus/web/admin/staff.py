@@ -9,6 +9,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -22,6 +23,8 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from campus.academics.models import Course
+from campus.academics.selectors import CURRENT
 from campus.accounts.history import record_event
 from campus.accounts.invitations import email_in_use
 from campus.accounts.models import AccountEvent, ApiToken, Invitation
@@ -122,7 +125,7 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
 
     def get_queryset(self, request: HttpRequest) -> Any:
         users = super().get_queryset(request).select_related("two_factor_device", "invitation")
-        return users.prefetch_related("courses", "groups")
+        return users.prefetch_related(Prefetch("courses", Course.objects.filter(CURRENT)), "groups")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         queryset, repeats = super().get_search_results(request, queryset, search_term)

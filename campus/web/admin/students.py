@@ -5,25 +5,31 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campus.academics.models import Student
-from campus.academics.selectors import students_for
+from campus.academics.models import Course, Student
+from campus.academics.selectors import CURRENT, students_for
 from campus.academics.services import next_guest_number
 from campus.attendance.student_merge import merge_guest
 from campus.biometrics import services
 from campus.biometrics.selectors import USABLE_VERDICTS
-from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_change, render_badge, signed_in_user
+from campus.web.admin.base import (
+    CourseFilter,
+    RegistrarAdmin,
+    call_service,
+    redirect_to_change,
+    render_badge,
+    signed_in_user,
+)
 from campus.web.admin.enrolments import ClassesInline
 from campus.web.admin.photo_upload import upload_photos_of_student
 from campus.web.admin.photos import PhotoInline
@@ -68,7 +74,7 @@ class StudentAdmin(RegistrarAdmin):
     form = StudentForm
     list_display = ("number", "name", "email", "guardian_phone", "classes", "photo_state")
     list_display_links = ("number", "name")
-    list_filter = (("courses", RelatedDropdownFilter), "guest")
+    list_filter = (("courses", CourseFilter), "guest")
     fields = (("number", "name", "surname"), ("email", "guardian_phone"), "guest")
     search_fields = ("number_key", "sort_key", "email")
     inlines = (ClassesInline, PhotoInline)
@@ -83,7 +89,7 @@ class StudentAdmin(RegistrarAdmin):
                 usable=Count("photos", filter=Q(photos__state__in=USABLE_VERDICTS), distinct=True),
                 all_photos=Count("photos", distinct=True),
             )
-            .prefetch_related("courses")
+            .prefetch_related(Prefetch("courses", Course.objects.filter(CURRENT)))
         )
 
     @display(description=_("Classes"))

@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room, Term
 from campus.academics.series import WRITTEN_CHANGES, DayChange, PlannedDay, apply_series, plan_all, plan_fingerprint
 from campus.common.errors import UserError
-from campus.web.admin.base import RegistrarAdmin, render_badge
+from campus.web.admin.base import CourseFilter, RegistrarAdmin, render_badge
 
 VARIANTS = {
     DayChange.NEW: "success",
@@ -111,7 +111,7 @@ class LectureSeriesAdmin(RegistrarAdmin):
     form = SeriesForm
     list_display = ("course", "title", "days", "times", "room", "first_day", "last_day", "lectures_n")
     list_display_links = ("course",)
-    list_filter = (("course", RelatedDropdownFilter), ("room", RelatedDropdownFilter))
+    list_filter = (("course", CourseFilter), ("room", RelatedDropdownFilter))
     list_select_related = ("course", "room")
     search_fields = ("course__code_key", "course__name_key", "title", "room__key")
     autocomplete_fields = ("course", "room")

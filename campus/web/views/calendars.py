@@ -20,7 +20,7 @@ from campus.academics.calendar_links import (
     renew_calendar_link,
     use_calendar_link,
 )
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import courses_for, current_courses_for
 from campus.common.site_address import site_address
 from campus.web.calendar_response import calendar_response
 from campus.web.views import StaffRequest
@@ -50,7 +50,9 @@ def calendar_links(request: StaffRequest) -> HttpResponse:
         (link, site_address(request) + reverse("calendar", args=[calendar_link_token(link)]))
         for link in calendar_links_for(request.user)
     ]
-    without = courses_for(request.user).exclude(pk__in=[link.course_id for link, _address in shown if link.course_id])
+    without = current_courses_for(request.user).exclude(
+        pk__in=[link.course_id for link, _address in shown if link.course_id]
+    )
     context = {
         "links": shown,
         "has_all": any(link.course_id is None for link, _address in shown),

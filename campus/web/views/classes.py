@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Lecture
 from campus.academics.search import MAX_CHARACTERS, matching_courses
-from campus.academics.selectors import CURRENT, courses_for, current_courses_for, lectures_for
+from campus.academics.selectors import CURRENT, courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.accounts.roles import is_registrar
 from campus.attendance.coverage_notes import coverage_notes
@@ -26,7 +26,13 @@ from campus.attendance.selectors import can_edit_result, provisional_result, rep
 from campus.common.days import Week
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
-from campus.recordings.selectors import OPEN_STATES, find_replaceable, recordings_for, uploads_for
+from campus.recordings.selectors import (
+    OPEN_STATES,
+    current_recordings_for,
+    find_replaceable,
+    recordings_for,
+    uploads_for,
+)
 from campus.web.agenda import agenda_for
 from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
@@ -54,8 +60,8 @@ def home(request: StaffRequest) -> HttpResponse:
         .prefetch_related(Prefetch("lectures", held[:LATEST], to_attr="latest"))
     )
     in_work = (
-        recordings_for(request.user)
-        .filter(state__in=OPEN_STATES, lecture__course__in=current_courses_for(request.user))
+        current_recordings_for(request.user)
+        .filter(state__in=OPEN_STATES)
         .select_related("lecture__course")
         .order_by("created_at", "pk")
     )

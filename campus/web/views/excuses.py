@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campus.academics.models import Student
-from campus.academics.selectors import courses_for, lecture_roster, lectures_for, students_for
+from campus.academics.selectors import courses_for, current_courses_for, lecture_roster, lectures_for, students_for
 from campus.attendance.excuses import create_excuse, with_right_to_withdraw, withdraw_excuse
 from campus.attendance.selectors import excuses_for
 from campus.common.errors import UserError
@@ -54,7 +54,7 @@ def excuse_student(request: StaffRequest, pk: int) -> HttpResponse:
         request.FILES or None,
         user=request.user,
         students=Student.objects.filter(pk=student.pk),
-        courses=courses_for(request.user).filter(students=student),
+        courses=current_courses_for(request.user).filter(students=student),
         initial={"student": student, "first_day": today, "last_day": today},
     )
     return _excuse_page(request, form, reverse("student", args=[pk]), student.name)

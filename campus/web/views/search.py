@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from campus.academics.search import MAX_CHARACTERS
-from campus.academics.selectors import lectures_for, rooms_for
+from campus.academics.selectors import current_lectures_for, rooms_for
 from campus.web.search import KINDS
 from campus.web.search import search as search_all
 from campus.web.views import StaffRequest
@@ -54,6 +54,8 @@ def room(request: StaffRequest, pk: int) -> HttpResponse:
     """The lectures of a room that are not over and that the user may see."""
     room = get_object_or_404(rooms_for(request.user), pk=pk)
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    lectures = lectures_for(request.user).filter(room=room, starts_at__gte=today).select_related("course", "room")
+    lectures = (
+        current_lectures_for(request.user).filter(room=room, starts_at__gte=today).select_related("course", "room")
+    )
     page = Paginator(lectures.order_by("starts_at", "pk"), 50).get_page(request.GET.get("page"))
     return render(request, "web/room.html", {"room": room, "page": page})
