@@ -28,6 +28,8 @@ ALLOWED_FOR_READERS = frozenset(
         "sessions-end",
         "set_language",
         "calendar-links",
+        "tour-end",
+        "tour-start",
         "admin:logout",
         "admin:password_change",
         "api-token",

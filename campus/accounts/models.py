@@ -165,6 +165,7 @@ class Preferences(models.Model):
     language = models.CharField(
         max_length=10, blank=True, help_text=_("Of the pages and the e-mails; empty: as the browser asks.")
     )
+    tour_ended = models.BooleanField(default=False, help_text="The tour of the first page was ended or skipped.")
 
     def __str__(self) -> str:
         return f"{self.user}: {self.language or '-'}"

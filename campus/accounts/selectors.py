@@ -39,6 +39,10 @@ def language_of(user: AnyUser) -> str:
     return Preferences.objects.filter(user=user.pk).values_list("language", flat=True).first() or ""
 
 
+def has_ended_tour(user: AnyUser) -> bool:
+    return Preferences.objects.filter(user=user.pk, tour_ended=True).exists()
+
+
 def use_language_of(user: AnyUser | None = None) -> AbstractContextManager[None]:
     """A context whose texts are in the user's language, or in the institution's if there is no user or no choice."""
     return translation.override((user and language_of(user)) or settings.LANGUAGE_CODE)

@@ -236,3 +236,8 @@ def set_language(*, user: User, language: str) -> None:
             "There is no such language here. Choose one of: {known}.", known=", ".join(dict(settings.LANGUAGES))
         )
     Preferences.objects.update_or_create(user=user, defaults={"language": language})
+
+
+def set_tour_ended(*, user: User, ended: bool) -> None:
+    """Whether the tour of the first page is over for the user."""
+    Preferences.objects.update_or_create(user=user, defaults={"tour_ended": ended})

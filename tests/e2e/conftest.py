@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
+from campus.accounts.services import set_tour_ended
 from campus.common import jobs
 from tests.campus.conftest import own_folders, video_bytes, world
 
@@ -82,9 +83,10 @@ class SignIn(Protocol):
 
 @pytest.fixture
 def sign_in(request: pytest.FixtureRequest, address: str) -> SignIn:
-    """Somebody is signed in without the form, in the page's context or another one."""
+    """Somebody is signed in without the form, in the page's context or another one; it is not for the first time."""
 
     def sign_in(user: User, context: BrowserContext | None = None) -> None:
+        set_tour_ended(user=user, ended=True)
         client = Client()
         client.force_login(user)
         name = settings.SESSION_COOKIE_NAME

@@ -46,6 +46,7 @@ def test_from_the_invitation_to_the_first_page(page: Page, world: World, sign_in
     page.get_by_role("button", name="Set password and log in").click()
     sees(page, str(world.course))
     expect(page.locator("header .me")).to_contain_text("Ada Lovelace")
+    page.get_by_role("button", name="Skip the tour").click()
 
     page.get_by_role("button", name="Account:").click()
     page.get_by_role("button", name="Log out").click()

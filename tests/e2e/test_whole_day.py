@@ -128,6 +128,7 @@ def lecturer_accepts(browser: Browser, root: str, link: str) -> Page:
     page.get_by_label("New password confirmation").fill("correct horse battery")
     page.get_by_role("button", name="Set password and log in").click()
     page.wait_for_url(f"{root}/")
+    page.get_by_role("button", name="Skip the tour").click()
     return page
 
 

@@ -94,6 +94,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('language', models.CharField(blank=True, help_text='Of the pages and the e-mails; empty: as the browser asks.', max_length=10)),
+                ('tour_ended', models.BooleanField(default=False, help_text='The tour of the first page was ended or skipped.')),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='preferences', to=settings.AUTH_USER_MODEL)),
             ],
         ),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.accounts import roles
 from campus.accounts.roles import AnyUser
+from campus.web.help_topics import HelpTopic, find_topic
 
 register = template.Library()
 
@@ -81,6 +83,13 @@ def may_write(user: AnyUser) -> bool:
 @register.filter
 def opens_admin(user: AnyUser) -> bool:
     return roles.sees_everything(user)
+
+
+@register.filter
+def help_topic(request: HttpRequest | str) -> HelpTopic | None:
+    """Of the page that was asked for. Django renders its error pages without a request, which is "" then."""
+    match = getattr(request, "resolver_match", None)
+    return find_topic(match.view_name) if match else None
 
 
 @register.filter

@@ -39,6 +39,7 @@ from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.lecture_result import build_lecture_result
 from campus.web.lecture_states import with_to_confirm_count
 from campus.web.term_home import build_term_home
+from campus.web.tour import tour_for
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -78,6 +79,7 @@ def home(request: StaffRequest) -> HttpResponse:
         "form": UploadForm(),
         "max_bytes": settings.MAX_RECORDING_BYTES,
         "term": build_term_home(request.user) if is_registrar(request.user) else None,
+        "tour": tour_for(request.user),
     }
     return render(request, "web/home.html", context)
 
