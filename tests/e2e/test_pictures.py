@@ -60,7 +60,7 @@ def test_the_pictures_of_the_documents(page: Page, sign_in: SignIn, settings, tm
 
     sign_in(administrator)
     page.goto(reverse("admin:auth_user_changelist"))
-    take(page, folder / "staff.png", "Ada Lovelace", "invited")
+    take(page, folder / "staff.png", "Ada Lovelace", "Alan Turing")
 
     sign_in(lecturer)
     page.goto(reverse("home"))
