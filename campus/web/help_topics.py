@@ -40,7 +40,7 @@ CHAPTERS = (
                 views=("home",),
                 title=_("Today"),
                 text=_(
-                    "The first page shows today's lectures, what waits for a person, and the classes. "
+                    "The first page shows today's lectures with the next thing to do, and those of the week. "
                     "Open a lecture to take its roll or to upload its recording."
                 ),
                 picture="agenda",
@@ -91,7 +91,7 @@ CHAPTERS = (
                 title=_("New lecture"),
                 text=_(
                     "A lecture has a class, a beginning and an end; its room tells cameras where to look. "
-                    "Lectures that come back every week are made at once in the admin, under “Timetable”."
+                    "Lectures that come back every week are made at once by a registrar, with a timetable."
                 ),
                 picture="form",
             ),
@@ -413,6 +413,15 @@ ADMIN_CHAPTER = HelpChapter(
                 "A webhook tells a program of yours when attendance is counted or signed off."
             ),
             picture="mail",
+        ),
+        HelpTopic(
+            views=("admin:auth_group",),
+            title=_("Rights of the roles"),
+            text=_(
+                "Each role is a group, whose rights say what its members may do in the admin. "
+                "Rights that you add are kept; those that belong to a role come back with the next update."
+            ),
+            picture="lock",
         ),
         HelpTopic(
             views=("admin:auth_user",),

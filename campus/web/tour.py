@@ -36,9 +36,9 @@ LECTURER_TOUR = (
         text=_("Each lecture of today stands here. Open it to take its roll by hand or to upload its recording."),
     ),
     TourStep(
-        at="[aria-labelledby=to-do]",
-        title=_("What waits for you"),
-        text=_("When a recording leaves a doubt, you are asked here. A lecture is done once you have signed it off."),
+        at="[aria-labelledby=week]",
+        title=_("Your week"),
+        text=_("The lectures of the week stand here, with what each still needs. Signed off, a lecture is done."),
     ),
     TourStep(
         at=".tiles",

@@ -11,7 +11,7 @@ from django.urls import reverse
 from campus.accounts.models import Preferences
 from campus.accounts.roles import Role
 from campus.accounts.services import set_language
-from campus.web.help_topics import ADMIN_CHAPTER, CHAPTERS, TOPICS, HelpTopic
+from campus.web.help_topics import ADMIN_CHAPTER, CHAPTERS, TOPICS, HelpTopic, find_topic
 from campus.web.tour import TOURS
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -83,6 +83,12 @@ def test_only_those_who_open_the_admin_read_about_it(client: Client, world: Worl
     assert 'id="admin-auth_user"' in client.get(reverse("help")).content.decode()
     page = client.get(reverse("admin:biometrics_facephoto_zip")).content.decode()
     assert f'href="{reverse("help")}#admin-biometrics_facephoto"' in page
+
+
+def test_every_list_of_the_admin_has_a_topic():
+    lists = [route.name for route in routes() if route.name.endswith("_changelist")]
+    assert lists
+    assert [name for name in lists if not find_topic(name)] == []
 
 
 @pytest.mark.parametrize("role", TOURS)
