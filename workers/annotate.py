@@ -46,7 +46,7 @@ def annotate(video: AnnotatedVideo) -> None:
     suffix = ".jpg" if stretches[0].info.is_photo else ".mp4"
     path: Path = media_path("annotated", str(recording.pk), f"{video.pk}-{video.lease_owner}{suffix}")
     name, account = video.user.get_full_name(), video.user.get_username()
-    when = date_format(timezone.localtime(video.created_at), "j M Y, H:i")
+    when = date_format(timezone.localtime(video.created_at), "DATETIME_FORMAT")
     annotate_recording(
         stretches,
         list(_marks(video)),

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.import_models import FileImport as FileImport
@@ -426,8 +427,8 @@ class Lecture(KeyedModel):
         indexes = [models.Index(fields=["starts_at"], name="lectures_by_time")]
 
     def __str__(self) -> str:
-        when = timezone.localtime(self.starts_at)
-        return f"{self.course.code} {when:%Y-%m-%d %H:%M}" + (f" {self.title}" if self.title else "")
+        when = date_format(timezone.localtime(self.starts_at), "DATETIME_FORMAT")
+        return f"{self.course.code}{' ' * bool(self.title)}{self.title}, {when}"
 
     def clean(self) -> None:
         for name in ("starts_at", "ends_at"):

@@ -133,7 +133,7 @@ def _email_context(lecture: Lecture) -> dict[str, object]:
     return {
         "lecture": lecture,
         "course": lecture.course,
-        "when": f"{date_format(starts_at, 'DATE_FORMAT')}, {starts_at:%H:%M}",
+        "when": date_format(starts_at, "DATETIME_FORMAT"),
         "institution": settings.INSTITUTION,
         "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",
     }

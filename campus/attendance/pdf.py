@@ -120,7 +120,7 @@ class PdfDocument(FPDF):
 def lecture_pdf(lecture: Lecture) -> bytes:
     """The list of one lecture, with who signed it off, or a line to sign on."""
     starts_at = timezone.localtime(lecture.starts_at)
-    when = f"{date_format(starts_at, 'DATE_FORMAT')}, {starts_at:%H:%M}"
+    when = date_format(starts_at, "DATETIME_FORMAT")
     room = lecture.room.name if lecture.room else ""
     subheading = " · ".join(filter(None, (when, lecture.title, room)))
     document = PdfDocument(str(lecture.course), subheading, landscape=False)
@@ -209,7 +209,8 @@ def _add_register_header(document: PdfDocument, register: Register, block: slice
     for n, lecture in enumerate(lectures):
         x = left + (n + 0.5) * DAY_WIDTH
         with document.rotation(90, x, top + DATE_HEIGHT):
-            document.text(x + 1, top + DATE_HEIGHT + 1, f"{timezone.localtime(lecture.starts_at):%Y-%m-%d}")
+            day = date_format(timezone.localtime(lecture.starts_at), "DATE_FORMAT")
+            document.text(x + 1, top + DATE_HEIGHT + 1, day)
     document.set_xy(document.l_margin, top + DATE_HEIGHT - ROW_HEIGHT)
     document.cell(w=NUMBER_WIDTH, h=ROW_HEIGHT, text=_("Number"))
     document.cell(w=NAME_WIDTH, h=ROW_HEIGHT, text=_("Name"))

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.models import AttendanceRecord
@@ -174,8 +175,8 @@ def build_register(
     )
 
 
-def lecture_labels(lectures: Iterable[Lecture]) -> list[str]:
-    """The day of each lecture, with the time where a day has several."""
+def lecture_labels(lectures: Iterable[Lecture], day_format: str = "Y-m-d") -> list[str]:
+    """The day of each lecture, with the time where a day has several; ISO dates are for files."""
     starts = [timezone.localtime(lecture.starts_at) for lecture in lectures]
     days = Counter(start.date() for start in starts)
-    return [f"{start:%Y-%m-%d}" if days[start.date()] == 1 else f"{start:%Y-%m-%d %H:%M}" for start in starts]
+    return [date_format(start, day_format) + f" {start:%H:%M}" * (days[start.date()] > 1) for start in starts]

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
@@ -267,4 +268,4 @@ class Gallery(jobs.LeasedJob):
         ]
 
     def __str__(self) -> str:
-        return f"{self.course.code}, {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.course.code}, {date_format(timezone.localtime(self.created_at), 'DATETIME_FORMAT')}"

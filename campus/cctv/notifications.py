@@ -78,7 +78,7 @@ def _missing_item(collection: Collection) -> Mapping[str, object]:
     starts = timezone.localtime(lecture.starts_at)
     return {
         "lecture": lecture,
-        "when": f"{date_format(starts, 'DATE_FORMAT')}, {starts:%H:%M}",
+        "when": date_format(starts, "DATETIME_FORMAT"),
         "partly": _is_partly_there(collection),
         "why": str(collection.note).splitlines(),
         "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",

@@ -47,7 +47,7 @@ def _shown(value: object) -> object:
         return str(localize(value))
     if isinstance(value, datetime):
         local = timezone.localtime(value)
-        return f"{date_format(local, 'DATE_FORMAT')}, {local:%H:%M}"
+        return date_format(local, "DATETIME_FORMAT")
     if isinstance(value, date):
         return date_format(value, "DATE_FORMAT")
     return value

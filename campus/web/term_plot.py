@@ -41,7 +41,7 @@ def draw_term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeSt
         "",
         '<text x="{}" y="{}" text-anchor="middle">{}</text>',
         (
-            (min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 12, date_format(day, "j M"))
+            (min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 12, date_format(day, _("j M")))
             for day in days[::every]
         ),
     )
@@ -55,7 +55,7 @@ def draw_term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeSt
                 format_html_join(
                     "",
                     '<circle cx="{}" cy="{}" r="3.5"><title>{}, {}: {} %</title></circle>',
-                    ((x(day), y(share), name, date_format(day, "j M"), round(100 * share)) for day, share in points),
+                    ((x(day), y(share), name, date_format(day, _("j M")), round(100 * share)) for day, share in points),
                 ),
             )
             for n, (name, points) in enumerate(drawn.items(), start=1)

@@ -246,7 +246,7 @@ def _free_days(steps: list[PlannedDay]) -> list[str]:
     days: dict[str, list[str]] = {}
     for step in steps:
         if step.kind == DayChange.HOLIDAY or (step.kind == DayChange.REMOVED and step.remark):
-            days.setdefault(step.remark, []).append(date_format(step.day, _("j F")))
+            days.setdefault(step.remark, []).append(date_format(step.day, _("j M")))
     sentence = _("No lecture on %(days)s: %(holiday)s.")
     return [sentence % {"days": get_text_list(when, _("and")), "holiday": name} for name, when in days.items()]
 

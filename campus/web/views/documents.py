@@ -66,7 +66,7 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
             "only_below": below,
             "page": page,
             "rows": render_register_rows(whole, page.object_list),
-            "labels": list(zip(whole.lectures, lecture_labels(whole.lectures), strict=True)),
+            "labels": list(zip(whole.lectures, lecture_labels(whole.lectures, "DATE_FORMAT"), strict=True)),
             "asked": _without_page(request),
         },
         status=HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK,
