@@ -131,4 +131,6 @@ def test_with_the_keyboard(page: Page, first_login: User):
     expect(tour).to_contain_text("Step 1 of 5")
     page.keyboard.press("Escape")
     expect(tour).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="New lecture", exact=True)).to_be_focused()
     until(page, lambda: has_ended_tour(first_login))

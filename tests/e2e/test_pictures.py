@@ -23,6 +23,7 @@ from tests.test_documentation import MAX_PICTURE_BYTES
 
 PICTURES = REPOSITORY / "docs" / "pictures"
 SIZE = ViewportSize(width=1100, height=700)
+SHORT = ViewportSize(width=1100, height=400)
 COLOURS = 128
 
 
@@ -56,12 +57,14 @@ def test_the_pictures_of_the_documents(page: Page, sign_in: SignIn, settings, tm
     page.get_by_label("E-mail").fill("alan@example.org")
     take(page, folder / "invite.png", "Invite somebody")
     page.get_by_role("button", name="Invite", exact=True).click()
+    page.set_viewport_size(SHORT)
     take(page, folder / "invitation-link.png", "Copy the link now")
 
     sign_in(administrator)
     page.goto(reverse("admin:auth_user_changelist"))
     take(page, folder / "staff.png", "Ada Lovelace", "Alan Turing")
 
+    page.set_viewport_size(SIZE)
     sign_in(lecturer)
     page.goto(reverse("home"))
     take(page, folder / "lecturer-home.png", course.code)

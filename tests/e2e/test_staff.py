@@ -7,6 +7,7 @@ from django.urls import reverse
 from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
+from campus.accounts.services import set_tour_ended
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.proposals import recount_lecture, save_attendance
 from campus.attendance.reports import write_recording_report
@@ -132,6 +133,7 @@ def test_without_the_script_the_form_still_uploads(
 
 
 def test_with_the_keyboard_alone(page: Page, world: World):
+    set_tour_ended(user=world.own, ended=True)
     page.goto("/login/")
     page.keyboard.type("own")
     page.keyboard.press("Tab")

@@ -42,6 +42,7 @@
   const end = () => {
     target()?.classList.remove("tour-target");
     tour.hidePopover();
+    document.getElementById("main").focus({ preventScroll: true }); // the next Tab is in the page, not after it
     fetch(form.action, { method: "POST", body: new FormData(form), keepalive: true });
   };
 
