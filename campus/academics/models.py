@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -121,17 +122,24 @@ class Course(KeyedModel):
         "Student", through="Enrolment", related_name="courses"
     )
     present_seconds = models.PositiveIntegerField(
-        _("present from"),
+        _("present from (seconds)"),
         default=2,
-        help_text=_("Seconds that a student must be seen for. Where recordings show less than an hour, in proportion."),
+        help_text=_("How long a student must be seen. Where recordings show less than an hour, in proportion."),
+    )
+    present_percent = models.PositiveSmallIntegerField(
+        _("present from (% of the lecture)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=_("The share of what recordings show that a student must be seen for. Empty: the seconds count."),
     )
     late_minutes = models.PositiveIntegerField(
-        _("late after"),
+        _("late after (minutes)"),
         default=10,
         help_text=_("Minutes into the lecture. Of a lecture under an hour, in proportion."),
     )
     early_minutes = models.PositiveIntegerField(
-        _("left early before the last"),
+        _("left early before the last (minutes)"),
         default=10,
         help_text=_("Minutes of the lecture. Of a lecture under an hour, in proportion."),
     )
@@ -169,6 +177,12 @@ class Course(KeyedModel):
         verbose_name = _("class")
         verbose_name_plural = _("classes")
         ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(present_percent=None) | Q(present_percent__gte=1, present_percent__lte=100),
+                name="present_percent_is_a_percentage",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"

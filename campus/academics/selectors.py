@@ -75,15 +75,16 @@ def lecture_roster(lecture: Lecture) -> QuerySet[Student]:
 
 
 def term_starts(courses: Collection[int]) -> dict[int, date]:
-    """The day of the first lecture of the present term, by the class's id; today where the term has not begun.
+    """The first day of the present term, by the class's id: that of the class's own term.
 
-    A term is what lies between two breaks without lectures of more than six weeks.
+    For a class without one, it is the day of the first lecture after the last break of more than six weeks, or today.
     """
-    today = timezone.localdate()
-    starts = dict.fromkeys(courses, today)
-    held = Lecture.objects.filter(course__in=courses, starts_at__lte=timezone.now(), cancelled=False)
+    terms = dict(Course.objects.filter(pk__in=courses, term__isnull=False).values_list("pk", "term__first_day"))
+    without_term = set(courses) - terms.keys()
+    starts = dict.fromkeys(without_term, timezone.localdate())
+    held = Lecture.objects.filter(course__in=without_term, starts_at__lte=timezone.now(), cancelled=False)
     for course, starts_at in held.order_by("-starts_at").values_list("course", "starts_at"):
         day = timezone.localtime(starts_at).date()
         if starts[course] - day <= MAX_BREAK_WITHIN_TERM:
             starts[course] = day
-    return starts
+    return starts | terms

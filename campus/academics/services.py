@@ -117,9 +117,9 @@ def set_strictness(*, course: Course, strictness: str) -> None:
     Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
 
 
-def enrol_student(*, number: str, name: str, course: Course | None = None) -> Student:
-    """The student with this number, made where there is none yet, and on the roster of `course` from the first
-    lecture of its term. Raises UserError.
+def enrol_student(*, number: str, name: str, course: Course | None = None, start: date | None = None) -> Student:
+    """The student with this number, made where there is none yet, and on the roster of `course` from `start`, by
+    default the first day of its term. Raises UserError.
     """
     with transaction.atomic():
         student = Student.objects.filter(number_key=number).first()
@@ -133,7 +133,7 @@ def enrol_student(*, number: str, name: str, course: Course | None = None) -> St
                 ) from error
             student.save()
         if course is not None:
-            start = term_starts([course.pk])[course.pk]
+            start = start or term_starts([course.pk])[course.pk]
             Enrolment.objects.get_or_create(course=course, student=student, defaults={"valid_from": start})
     return student
 
@@ -146,7 +146,7 @@ def next_guest_number() -> str:
 
 
 def set_enrolment_starts(*, enrolments: QuerySet[Enrolment], start: date | None) -> int:
-    """Change the first day of enrolments, by default to that of the first lecture of each class's term. Returns how
+    """Change the first day of enrolments, by default to that of each class's term. Returns how
     many changed. Raises UserError where one ends before.
     """
     rows = list(enrolments.select_related("course", "student"))

@@ -12,6 +12,7 @@ COPIED = (
     "coordinator_name",
     "coordinator_email",
     "present_seconds",
+    "present_percent",
     "late_minutes",
     "early_minutes",
     "strictness",

@@ -26,7 +26,7 @@ from campus.attendance.selectors import (
     intervals_in_lecture,
     watched_recordings,
 )
-from campus.attendance.status_rules import limit_scale, status_from_times
+from campus.attendance.status_rules import min_present_seconds, status_from_times
 from campus.biometrics.look_alikes import students_in_doubt
 from campus.common.intervals import merge_intervals, total_length
 from campus.common.storage import media_files, write_media
@@ -155,7 +155,7 @@ def _propose_record(
     seconds = total_length(intervals)
     watched_seconds = total_length(merge_intervals(chain.from_iterable(row.intervals for row in watched)))
     watched_share = watched_seconds / lecture.length
-    min_seconds = lecture.course.present_seconds * limit_scale(watched_seconds)
+    min_seconds = min_present_seconds(lecture.course, watched_seconds)
     if not (to_confirm or (counted and seconds >= min_seconds)):
         is_known = any(row.recognisable for row in evidence) and not in_doubt
         could_be_seen = is_known and _is_watched_enough(watched, watched_share)

@@ -18,6 +18,13 @@ def limit_scale(duration: float) -> float:
     return min(duration / FULL_LECTURE_SECONDS, 1.0)
 
 
+def min_present_seconds(course: Course, duration: float) -> float:
+    """How long a student must be seen in `duration` seconds of recordings to be present."""
+    if course.present_percent is not None:
+        return duration * course.present_percent / 100
+    return course.present_seconds * limit_scale(duration)
+
+
 def status_from_times(
     course: Course, first: float, last: float, duration: float, unwatched: Sequence[Interval] = ()
 ) -> Status:

@@ -3,6 +3,7 @@ import campus.academics.models
 import campus.common.keys
 import campus.common.messages
 import campus.common.storage
+import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -68,9 +69,10 @@ class Migration(migrations.Migration):
                 ('archived', models.BooleanField(default=False, help_text="An archived class leaves everybody's lists and first page. Nothing is deleted: its pages and registers stay where they were.", verbose_name='archived')),
                 ('coordinator_name', models.CharField(blank=True, max_length=200, verbose_name='coordinator')),
                 ('coordinator_email', models.EmailField(blank=True, max_length=254, verbose_name="coordinator's e-mail")),
-                ('present_seconds', models.PositiveIntegerField(default=2, help_text='Seconds that a student must be seen for. Where recordings show less than an hour, in proportion.', verbose_name='present from')),
-                ('late_minutes', models.PositiveIntegerField(default=10, help_text='Minutes into the lecture. Of a lecture under an hour, in proportion.', verbose_name='late after')),
-                ('early_minutes', models.PositiveIntegerField(default=10, help_text='Minutes of the lecture. Of a lecture under an hour, in proportion.', verbose_name='left early before the last')),
+                ('present_seconds', models.PositiveIntegerField(default=2, help_text='How long a student must be seen. Where recordings show less than an hour, in proportion.', verbose_name='present from (seconds)')),
+                ('present_percent', models.PositiveSmallIntegerField(blank=True, help_text='The share of what recordings show that a student must be seen for. Empty: the seconds count.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)], verbose_name='present from (% of the lecture)')),
+                ('late_minutes', models.PositiveIntegerField(default=10, help_text='Minutes into the lecture. Of a lecture under an hour, in proportion.', verbose_name='late after (minutes)')),
+                ('early_minutes', models.PositiveIntegerField(default=10, help_text='Minutes of the lecture. Of a lecture under an hour, in proportion.', verbose_name='left early before the last (minutes)')),
                 ('strictness', models.CharField(choices=[('strict', 'Strict'), ('balanced', 'Balanced'), ('lenient', 'Lenient')], default='balanced', help_text="How like a student's photos a face must be. Strict lets fewer strangers pass and misses more students, lenient the other way round. It counts from the next recording on.", max_length=10, verbose_name='strictness')),
                 ('embedder', models.CharField(blank=True, choices=[('', 'as the server is set'), ('dlib-resnet-v1', 'dlib ResNet (comes with Rollcall)'), ('dlib-facenet-v1', 'dlib ResNet and FaceNet together (come with Rollcall)'), ('facenet-20180402', 'FaceNet 2018-04-02, trained on VGGFace2 (its weights have to be added)'), ('facenet-20180408', 'FaceNet 2018-04-08, trained on CASIA-WebFace (comes with Rollcall)')], help_text='What compares the faces of this class. After a change the photos are compared anew, and the present gallery stays in use until the new one is ready.', max_length=60, verbose_name='face model')),
                 ('gallery_outdated_at', models.DateTimeField(editable=False, help_text='Since then a training is due; empty when none is.', null=True)),
@@ -263,5 +265,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='enrolment',
             constraint=models.CheckConstraint(condition=models.Q(('valid_to', None), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='enrolment_ends_after_it_starts'),
+        ),
+        migrations.AddConstraint(
+            model_name='course',
+            constraint=models.CheckConstraint(condition=models.Q(('present_percent', None), models.Q(('present_percent__gte', 1), ('present_percent__lte', 100)), _connector='OR'), name='present_percent_is_a_percentage'),
         ),
     ]

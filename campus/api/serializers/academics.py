@@ -94,6 +94,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
             "coordinator_email",
             "lecturers",
             "present_seconds",
+            "present_percent",
             "late_minutes",
             "early_minutes",
             "strictness",
@@ -131,7 +132,7 @@ class MergeSerializer(serializers.Serializer[Any]):
 class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
     course = OwnCourseField()
     student = OwnStudentField()
-    valid_from = serializers.DateField(required=False, help_text="by default the first lecture of the class's term")
+    valid_from = serializers.DateField(required=False, help_text="by default the first day of the class's term")
 
     class Meta:
         model = Enrolment

@@ -53,7 +53,7 @@ class RosterFileSerializer(serializers.Serializer[Any]):
 class RosterDecisionsSerializer(serializers.Serializer[Any]):
     start = serializers.DateField(
         required=False,
-        help_text="students who join are enrolled from this day, by default the first lecture of the term; rows with "
+        help_text="students who join are enrolled from this day, by default the first day of the term; rows with "
         "a day of their own keep it",
     )
     complete = serializers.BooleanField(

@@ -131,7 +131,7 @@ class CourseAdmin(RegistrarAdmin):
         about = (None, {"fields": (*names, "archived") if obj else names})
         policy = (
             gettext_lazy("Attendance rules"),
-            {"fields": ("present_seconds", "late_minutes", "early_minutes")},
+            {"fields": (("present_seconds", "present_percent"), ("late_minutes", "early_minutes"))},
         )
         sure = (
             gettext_lazy("Face recognition"),

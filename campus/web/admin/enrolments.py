@@ -1,6 +1,7 @@
 """Enrolments: a list of their own, and parts of the pages of classes and of students."""
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -19,7 +20,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campus.academics.models import Enrolment
+from campus.academics.models import Course, Enrolment
 from campus.academics.selectors import term_starts
 from campus.academics.services import set_enrolment_starts
 from campus.attendance.roster_changes import recordings_before_enrolment
@@ -52,14 +53,20 @@ class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.fields[name].widget = LinkWidget(getattr(self.instance, name))
         elif start := self.fields.get("valid_from"):
             start.required, start.initial, start.show_hidden_initial = False, None, False
-            start.help_text = _("Empty: from the first lecture of the term.")
+            start.help_text = _("Empty: from the first day of the term.")
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         course = values.get("course")
         if course and "valid_from" in values and values["valid_from"] is None:
-            values["valid_from"] = term_starts([course.pk])[course.pk] if course.pk else timezone.localdate()
+            values["valid_from"] = _default_start(course)
         return values
+
+
+def _default_start(course: Course) -> date:
+    if course.pk:
+        return term_starts([course.pk])[course.pk]
+    return course.term.first_day if course.term else timezone.localdate()  # its roster is saved together with it
 
 
 class EnrolmentInline(TabularInline):
@@ -110,7 +117,7 @@ class StartForm(forms.Form):
         label=gettext_lazy("Enrolled from"),
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-        help_text=gettext_lazy("Empty: from the first lecture of each class's term."),
+        help_text=gettext_lazy("Empty: from the first day of each class's term."),
     )
     action = forms.CharField(widget=forms.HiddenInput)
     select_across = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -127,7 +127,7 @@ class ImportForm(forms.Form):
         self.plan = plan
         days = [f"{course.code}: {date_format(day)}" for course, day in plan.starts.items()]
         self.fields["start"].help_text = _(
-            "Empty: from the first lecture of the term (%(days)s). Rows with a day of their own keep it."
+            "Empty: from the first day of the term (%(days)s). Rows with a day of their own keep it."
         ) % {"days": ", ".join(days[:MAX_CLASSES])}
         if not days:
             del self.fields["start"]

@@ -5,14 +5,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.utils import translation
+from django.utils import timezone, translation
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campus.academics.models import Holiday, LectureSeries, Term
 from campus.academics.public_holidays import countries, public_holidays, regions, set_public_holidays
-from campus.academics.selectors import courses_for, current_courses_for, current_lectures_for, lectures_for
+from campus.academics.selectors import courses_for, current_courses_for, current_lectures_for, lectures_for, term_starts
 from campus.academics.series import DayChange, apply_series, plan_fingerprint, plan_series
+from campus.academics.services import enrol_student
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -119,3 +120,15 @@ def test_an_archived_class_leaves_the_lists_but_can_still_be_seen(world: World, 
         assert world.lecture not in current_lectures_for(user)
         assert world.course in courses_for(user)
         assert world.lecture in lectures_for(user)
+
+
+def test_students_are_enrolled_from_the_first_day_of_the_classs_term(winter: Term):
+    with_term, without = factories.course(term=winter), factories.course()
+    for course in (with_term, without):
+        factories.lecture(course, starts_at=timezone.now() - timedelta(days=20))
+    first = timezone.localdate(without.lectures.get().starts_at)
+    assert term_starts([with_term.pk, without.pk]) == {with_term.pk: WINTER[0], without.pk: first}
+    student = enrol_student(number="W1", name="Ada", course=with_term)
+    assert student.enrolments.get().valid_from == WINTER[0]
+    chosen = enrol_student(number="W2", name="Bo", course=with_term, start=date(2026, 11, 2))
+    assert chosen.enrolments.get().valid_from == date(2026, 11, 2)

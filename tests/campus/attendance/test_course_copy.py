@@ -28,7 +28,12 @@ def test_every_setting_is_either_copied_or_named_here():
 
 def test_settings_lecturers_and_policy_are_copied_and_lectures_are_not(world: World, spring: Term):
     Course.objects.filter(pk=world.course.pk).update(
-        coordinator_name="Ada", coordinator_email="ada@example.org", present_seconds=7, late_minutes=3, early_minutes=4
+        coordinator_name="Ada",
+        coordinator_email="ada@example.org",
+        present_seconds=7,
+        present_percent=8,
+        late_minutes=3,
+        early_minutes=4,
     )
     world.course.refresh_from_db()
     RegisterPolicy.objects.update_or_create(course=world.course, defaults={"required_percent": 61})

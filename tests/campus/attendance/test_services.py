@@ -224,6 +224,15 @@ def test_a_class_has_rules_of_its_own(recording: Recording) -> None:
     assert statuses(recording.lecture) == ["present", "late", "absent"]
 
 
+@pytest.mark.parametrize(("seconds", "status"), [(359, "absent"), (361, "left_early")])
+def test_a_class_may_ask_for_a_share_of_the_lecture(recording: Recording, seconds: int, status: str) -> None:
+    course = recording.lecture.course
+    course.present_seconds, course.present_percent = 1, 10
+    course.save()
+    write(recording, seen(course.students.all()[0], (0, seconds)))
+    assert statuses(recording.lecture)[0] == status
+
+
 @pytest.mark.parametrize(
     ("given", "union"),
     [
