@@ -1,6 +1,8 @@
 """Which enrolment photos and galleries a user may see, and which of them a class's recordings need."""
 
 import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -110,6 +112,33 @@ def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
     enough = usable.filter(n__gte=settings.PHOTOS_PER_STUDENT).values("student")
     here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
     return here.exclude(student__in=enough)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoCounts:
+    """How many photos a student has, how many of them can be used, and how many wait for their verdict."""
+
+    total: int = 0
+    usable: int = 0
+    pending: int = 0
+
+    @property
+    def is_enough(self) -> bool:
+        return self.usable >= int(settings.PHOTOS_PER_STUDENT)
+
+
+def photo_counts(user: AnyUser, students: Collection[int]) -> dict[int, PhotoCounts]:
+    """By the ids of the students who have photos that the user may see."""
+    rows = photos_for(user).filter(student__in=students).order_by().values("student")
+    rows = rows.annotate(
+        total=Count("pk"),
+        usable=Count("pk", filter=Q(state__in=USABLE_VERDICTS)),
+        pending=Count("pk", filter=Q(state=FacePhoto.Verdict.PENDING)),
+    )
+    return {
+        student: PhotoCounts(total=total, usable=usable, pending=pending)
+        for student, total, usable, pending in rows.values_list("student", "total", "usable", "pending")
+    }
 
 
 def photo_coverage(courses: QuerySet[Course]) -> dict[str, int]:

@@ -36,6 +36,7 @@ LOGINS = frozenset(
 DOCUMENTS = frozenset(
     {
         "student-excuse",
+        "course-excuse",
         "lecture-excuse",
         "api-excuse-list",
         "admin:academics_student_import",

@@ -63,8 +63,9 @@ class RoomInput(forms.TextInput):
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         options = format_html_join("", '<option value="{}">', Room.objects.values_list("name"))
-        field = super().render(name, value, {**(attrs or {}), "list": f"{name}-options"}, renderer)
-        return format_html('{}<datalist id="{}-options">{}</datalist>', field, name, options)
+        key = f"{(attrs or {}).get('id', name)}-options"  # a page may have several forms
+        field = super().render(name, value, {**(attrs or {}), "list": key}, renderer)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, key, options)
 
 
 class LectureForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -19,7 +19,6 @@ def render_register_rows(
     register: Register, lines: Iterable[RegisterRow]
 ) -> Iterator[tuple[RegisterRow, SafeString, SafeString]]:
     """Each line with its sparkline and the cells of its statuses."""
-    lecture_points = max_lecture_points(register.statuses)
     cells: dict[tuple[StatusDefinition | None, str], str] = {(None, ""): EMPTY}
     for line in lines:
         keys = [(status, line.reasons.get(n, "")) for n, status in enumerate(line.statuses)]
@@ -32,8 +31,12 @@ def render_register_rows(
                     status.letter,
                 )
         # Each part was escaped above.
-        sparkline = draw_sparkline(_shares(line.statuses, lecture_points), register.required_share)
-        yield line, sparkline, mark_safe("".join(cells[key] for key in keys))  # noqa: S308
+        yield line, render_sparkline(register, line), mark_safe("".join(cells[key] for key in keys))  # noqa: S308
+
+
+def render_sparkline(register: Register, line: RegisterRow) -> SafeString:
+    """How the student's share went; "" where there is too little to show."""
+    return draw_sparkline(_shares(line.statuses, max_lecture_points(register.statuses)), register.required_share)
 
 
 def _shares(statuses: Iterable[StatusDefinition | None], lecture_points: Decimal) -> list[float]:

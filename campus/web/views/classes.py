@@ -10,6 +10,7 @@ from django.db.models import Count, Prefetch
 from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -34,8 +35,10 @@ from campus.recordings.selectors import (
     uploads_for,
 )
 from campus.web.agenda import agenda_for
+from campus.web.class_page import build_class_head
 from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
+from campus.web.inline_forms import render_form
 from campus.web.lecture_result import build_lecture_result
 from campus.web.lecture_states import with_to_confirm_count
 from campus.web.term_home import build_term_home
@@ -87,9 +90,9 @@ def home(request: StaffRequest) -> HttpResponse:
 @require_safe
 @login_required
 def course(request: StaffRequest, pk: int) -> HttpResponse:
-    course = get_object_or_404(courses_for(request.user), pk=pk)
+    course = get_object_or_404(courses_for(request.user).select_related("term"), pk=pk)
     now = timezone.now()
-    lectures = lectures_for(request.user).filter(course=course).select_related("room")
+    lectures = lectures_for(request.user).filter(course=course).select_related("room", "sign_off")
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = (
         with_to_confirm_count(request.user, lectures.filter(starts_at__lte=now))
@@ -98,10 +101,11 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     )
     context = {
         "course": course,
+        "head": build_class_head(course),
+        "tab": "lectures",
         "page": Paginator(held, 30).get_page(request.GET.get("page")),
         "coming": coming if "all" in request.GET else coming[:COMING],
         "coming_n": coming.count(),
-        "roster": course.enrolments.count(),
         "recurring": len(recurring_people(request.user, course)),
     }
     return render(request, "web/course.html", context)
@@ -140,7 +144,9 @@ def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
     """Move, rename or cancel one lecture."""
     lecture = get_object_or_404(lectures_for(request.user).select_related("course", "room"), pk=pk)
     initial = model_to_dict(lecture, LectureChangeForm.base_fields) | {"room": lecture.room and lecture.room.name}
-    form = LectureChangeForm(request.POST or None, initial=initial)
+    form = LectureChangeForm(request.POST or None, initial=initial, auto_id=f"lecture-{pk}-%s")
+    from_class = request.GET.get("from") == "class"
+    back = reverse("course", args=[lecture.course_id]) if from_class else reverse("lecture", args=[pk])
     if form.is_bound and not can_edit_result(request.user, lecture):
         form.add_error(None, _("This lecture is signed off. Ask a registrar to change it."))
     if form.is_valid():
@@ -150,9 +156,9 @@ def edit_lecture(request: StaffRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("Lecture saved."))
-            return redirect("lecture", lecture.pk)
-    context = {"form": form, "lecture": lecture}
-    return render(request, "web/lecture_change.html", context, status=400 if form.is_bound else 200)
+            return redirect(back)
+    context = {"form": form, "lecture": lecture, "back": back}
+    return render_form(request, "web/lecture_change.html", "web/_lecture_form.html", context)
 
 
 def _with_room(fields: dict[str, Any]) -> dict[str, Any]:

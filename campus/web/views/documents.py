@@ -25,6 +25,7 @@ from campus.attendance.register import Register, build_register, lecture_labels
 from campus.attendance.reports import find_lecture_report, write_register_report
 from campus.attendance.selectors import records_for
 from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.web.class_page import build_class_head
 from campus.web.register_table import render_register_rows
 from campus.web.term_forms import ExportForm, RegisterForm, TermForm
 from campus.web.views import StaffRequest
@@ -48,7 +49,7 @@ LECTURE_FILES: dict[str, tuple[Callable[[Lecture], bytes], tuple[str, str]]] = {
 @require_safe
 @login_required
 def register_page(request: StaffRequest, pk: int) -> HttpResponse:
-    course = get_object_or_404(courses_for(request.user), pk=pk)
+    course = get_object_or_404(courses_for(request.user).select_related("term"), pk=pk)
     form = RegisterForm(request.GET)
     whole = build_register(course, required_percent=form.required_percent, **form.term)
     below = "below" in request.GET
@@ -60,6 +61,8 @@ def register_page(request: StaffRequest, pk: int) -> HttpResponse:
         "web/register.html",
         {
             "course": course,
+            "head": build_class_head(course),
+            "tab": "register",
             "register": whole,
             "form": form,
             "is_trial": form.required_percent is not None,

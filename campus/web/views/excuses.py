@@ -19,6 +19,7 @@ from campus.attendance.selectors import excuses_for
 from campus.common.errors import UserError
 from campus.common.file_responses import document_response
 from campus.web.forms import ExcuseForm
+from campus.web.inline_forms import render_form
 from campus.web.views import StaffRequest
 
 EXCUSES_PER_PAGE = 50
@@ -82,6 +83,27 @@ def excuse_from_lecture(request: StaffRequest, pk: int) -> HttpResponse:
     return _excuse_page(request, form, reverse("lecture", args=[pk]), str(lecture))
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def excuse_from_course(request: StaffRequest, pk: int) -> HttpResponse:
+    """An excuse for a student of a class: for the one whom the address names, or for one to be chosen."""
+    course = get_object_or_404(courses_for(request.user), pk=pk)
+    students, chosen = course.students.all(), request.GET.get("student", "")
+    if chosen.isdecimal() and len(chosen) < 19:
+        students = students.filter(pk=int(chosen))
+    today = timezone.localdate()
+    form = ExcuseForm(
+        request.POST or None,
+        request.FILES or None,
+        user=request.user,
+        students=students,
+        courses=courses_for(request.user).filter(pk=pk),
+        initial={"student": chosen, "course": pk, "first_day": today, "last_day": today},
+        auto_id=f"excuse-{chosen}-%s",
+    )
+    return _excuse_page(request, form, reverse("course-students", args=[pk]), str(course))
+
+
 def _excuse_page(request: StaffRequest, form: ExcuseForm, back: str, back_text: str) -> HttpResponse:
     if form.is_valid():
         try:
@@ -92,7 +114,7 @@ def _excuse_page(request: StaffRequest, form: ExcuseForm, back: str, back_text: 
             messages.success(request, _("{name} is excused.").format(name=excuse.student.name))
             return redirect(back)
     context = {"form": form, "back": back, "back_text": back_text}
-    return render(request, "web/excuse_create.html", context, status=400 if form.is_bound else 200)
+    return render_form(request, "web/excuse_create.html", "web/_excuse_form.html", context)
 
 
 @require_POST

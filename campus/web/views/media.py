@@ -61,6 +61,6 @@ def photo(request: StaffRequest, pk: str) -> FileResponse:
 @login_required
 def photo_face(request: StaffRequest, pk: str) -> FileResponse:
     photo = get_object_or_404(photos_for(request.user), pk=pk)
-    if not photo.crop:
+    if not (picture := photo.crop or photo.thumbnail):
         raise Http404
-    return picture_response(str(photo.crop.name))
+    return picture_response(str(picture.name))

@@ -250,7 +250,7 @@ def test_a_lecture_without_anything(lecturer: Client, world: World):
 def test_a_long_class_has_pages(lecturer: Client, world: World, django_assert_max_num_queries):
     for days in range(1, 41):
         factories.recording(factories.lecture(world.course, starts_at=factories.STARTS - timedelta(days=days)))
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(17):
         assert "Page 1 of 2" in page(lecturer, "course", world.course.pk)
     with django_assert_max_num_queries(15):
         page(lecturer, "home")

@@ -61,7 +61,7 @@ if (drop) {
         body.append("photos", file, file.name);
       });
       try {
-        const response = await fetch("", { method: "POST", body, headers: { Accept: "application/json" } });
+        const response = await fetch(drop.dataset.address, { method: "POST", body, headers: { Accept: "application/json" } });
         if (!response.ok) throw new Error(response.status);
         const answer = await response.json();
         showProblem(answer.error);
@@ -156,10 +156,12 @@ if (drop) {
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
     for (const entry of entries) add(await filesIn(entry));
   });
-  find("files").hasChangeListener = true; // the theme's own looks for a text box beside it
-  find("files").addEventListener("change", (event) => {
-    add([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-    event.target.value = "";
+  drop.querySelectorAll("[data-files]").forEach((input) => {
+    input.hasChangeListener = true; // the theme's own looks for a text box beside it
+    input.addEventListener("change", () => {
+      add([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+      input.value = "";
+    });
   });
 
   const camera = find("camera");
