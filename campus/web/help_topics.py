@@ -173,6 +173,42 @@ CHAPTERS = (
                 picture="class",
             ),
             HelpTopic(
+                views=("course-students",),
+                title=_("Students of a class"),
+                text=_(
+                    "Each line has a student's face, usable photos, share of the points, and how that share went. "
+                    "Excuse a student here; a registrar can also add students and change their days in the class."
+                ),
+                picture="people",
+            ),
+            HelpTopic(
+                views=("enrolment",),
+                title=_("Days in a class"),
+                text=_(
+                    "A student is expected in the lectures from the first to the last day. "
+                    "Who leaves the class gets a last day, so that attendance until then stays."
+                ),
+                picture="form",
+            ),
+            HelpTopic(
+                views=("course-photos",),
+                title=_("Photos of a class"),
+                text=_(
+                    "Each photo has a verdict: only usable ones teach the class who its students are. "
+                    "A registrar drops photos here, and the class is trained soon after the last one."
+                ),
+                picture="photos",
+            ),
+            HelpTopic(
+                views=("course-settings",),
+                title=_("Settings of a class"),
+                text=_(
+                    "The rules say who is present, late or below the required attendance, each with an example. "
+                    "After a change, lectures that are counted already follow when attendance is taken again."
+                ),
+                picture="form",
+            ),
+            HelpTopic(
                 views=("recurring-people",),
                 title=_("Unknown people in several lectures"),
                 text=_(
@@ -227,7 +263,7 @@ CHAPTERS = (
                 picture="chart",
             ),
             HelpTopic(
-                views=("student-excuse", "lecture-excuse"),
+                views=("student-excuse", "lecture-excuse", "course-excuse"),
                 title=_("Excuse a student"),
                 text=_(
                     "An excuse covers every lecture from its first to its last day, also those that are over. "

@@ -64,13 +64,6 @@ def percent(share: float) -> str:
 
 
 @register.filter
-def initials(name: str) -> str:
-    """What stands for a face: the first letters of the first and of the last word."""
-    words = name.replace(",", " ").split()
-    return "".join(word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words)).upper()
-
-
-@register.filter
 def points(number: Decimal) -> str:
     """Without zeros at the end."""
     return f"{float(number):g}"
