@@ -19,6 +19,8 @@ DATA_DIR = Path(env.str("ROLLCALL_DATA_DIR", default=str(BASE_DIR / "var")))
 REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS_DIR", default=str(BASE_DIR / "Reports")))
 
 DEBUG = False
+# Whether /styleguide/ is there, for those who build pages.
+STYLEGUIDE = False
 SECRET_KEY = env.str("ROLLCALL_SECRET_KEY", default="")
 # They encrypt faces and secrets at rest, the newest first; see campus/common/encryption.py.
 ENCRYPTION_KEYS = parse_keys(env.str("ROLLCALL_ENCRYPTION_KEYS", default=""))

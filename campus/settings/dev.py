@@ -11,6 +11,7 @@ from .base import DATA_DIR, ENCRYPTION_KEYS, SECRET_KEY
 from .encryption_keys import make_key, parse_keys
 
 WHITENOISE_USE_FINDERS = True
+STYLEGUIDE = True
 
 
 def _read_or_create(name: str, create: Callable[[], str]) -> str:

@@ -11,6 +11,7 @@ if env.str("ROLLCALL_TEST_POSTGRES_URL", default=""):
 else:
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / f"test-{os.getpid()}.sqlite3")}
 
+STYLEGUIDE = True
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the threads of the live server end with their request
 
 SECRET_KEY = "only-for-the-tests-0123456789-0123456789-0123456789"  # noqa: S105

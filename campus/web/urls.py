@@ -21,6 +21,7 @@ from campus.web.views import (
     roll,
     search,
     students,
+    styleguide,
     term,
 )
 
@@ -33,6 +34,7 @@ urlpatterns = [
     path("tour/end/", help.end_tour, name="tour-end"),
     path("tour/start/", help.start_tour, name="tour-start"),
     path("about/", account.about, name="about"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("health/", health.health, name="health"),
     path("login/", account.StaffLoginView.as_view(), name="login"),
     path("login/code/", account.login_code, name="login-code"),
