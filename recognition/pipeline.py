@@ -29,7 +29,7 @@ from recognition.media.prefetch import prefetch
 from recognition.media.video import probe, sample_frames
 from recognition.messages import Message
 from recognition.tracking.tracker import Observation, OpenTrack, Tracker
-from recognition.types import Crop, EnrolmentPhoto, Face, Frame, Segment, SegmentResult, Track, VideoInfo
+from recognition.types import Crop, EnrolmentPhoto, Face, Frame, PhotoFault, Segment, SegmentResult, Track, VideoInfo
 from recognition.vectors import Floats
 
 SAMPLE_EVERY_SECONDS = 2.0
@@ -235,20 +235,24 @@ def _judge_photo(image: RGB, faces: Sequence[Face], embedder: Embedder) -> tuple
     if not faces:
         no_face = Message("No face was found in the photo; use one that shows the student's face from the front.")
         thumbnail = jpeg(_shrink_photo(image, THUMBNAIL_SIDE))
-        return EnrolmentPhoto(verdict="rejected", reason=no_face, thumbnail=thumbnail), None
+        return (
+            EnrolmentPhoto(verdict="rejected", reason=no_face, fault=PhotoFault.NO_FACE, thumbnail=thumbnail),
+            None,
+        )
     height, width = image.shape[:2]
     centre = (width / 2, height / 2)
     face = min(faces, key=lambda face: float(np.hypot(*((face.box[:2] + face.box[2:]) / 2 - centre))))
     crop = align_face(image, face)
     quality = assess_face(face, crop)
-    verdict, reason = judge_enrolment_photo(quality)
+    verdict, fault, reason = judge_enrolment_photo(quality)
     large_faces = sum(_area(other) > MIN_BYSTANDER_AREA * _area(face) for other in faces)
     if verdict == "accepted" and large_faces > 1:
-        verdict = "warning"
+        verdict, fault = "warning", PhotoFault.SEVERAL_FACES
         reason = Message("Several faces ({n}) are in the photo; the one nearest the centre was taken.", n=large_faces)
     photo = EnrolmentPhoto(
         verdict=verdict,
         reason=reason,
+        fault=fault,
         face_px=quality.face_px,
         sharpness=quality.sharpness,
         quality=quality.value,

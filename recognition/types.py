@@ -6,6 +6,7 @@ Times are in seconds from the start of the recording, boxes in pixels of the upr
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,11 +184,23 @@ class SegmentResult:
         return replace(self, tracks=tracks)
 
 
+class PhotoFault(StrEnum):
+    """What an enrolment photo is rejected for, or warned about."""
+
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    SMALL = "small"
+    DARK = "dark"
+    BLURRED = "blurred"
+    TURNED = "turned"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentPhoto:
     """The judgement of an enrolment photo.
 
-    `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted).
+    `verdict` is "accepted", "warning" or "rejected"; `reason` is a message for people (empty when accepted), and
+    `fault` what it is about, None where the photo is accepted or can't be read.
     `face_px` is the face's height in pixels; `sharpness` and `quality` are as in `Quality` of `detection/quality.py`.
     `embedding` (d,) is a unit vector and `crop` the face as JPEG; both are None where no face can be used. `thumbnail`
     is the photo itself as a small JPEG where there is no crop to show; None if it can't be read.
@@ -195,6 +208,7 @@ class EnrolmentPhoto:
 
     verdict: str
     reason: Message
+    fault: PhotoFault | None = None
     face_px: float = 0.0
     sharpness: float = 0.0
     quality: float = 0.0

@@ -24,6 +24,7 @@ from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.lecture_faces import delete_expired_lecture_faces
+from campus.biometrics.photo_links import delete_expired_photo_links
 from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import delete_expired_galleries, request_due_trainings
 from campus.cctv.alarms import delete_expired_alarms
@@ -110,6 +111,7 @@ def clean_up() -> None:
     delete_expired_partial_files()
     delete_expired_file_imports()
     delete_expired_photo_imports()
+    delete_expired_photo_links()
     delete_expired_snapshots()
     delete_expired_annotated_videos()
     delete_expired_sessions()

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from django.conf import settings
@@ -11,7 +11,8 @@ from django.conf import settings
 from campus.academics.models import Course
 from campus.attendance.student_merge import recount_students_in_doubt
 from campus.biometrics.lecture_faces import lecture_means, save_lecture_face, unembedded_faces
-from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
+from campus.biometrics.models import FacePhoto, Gallery, PhotoImport, SentPhoto
+from campus.biometrics.photo_links import finish_sent_photo
 from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest
 from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
@@ -38,12 +39,30 @@ def import_photos(row: PhotoImport) -> None:
 
 @leased_task(jobs.CHECK_PHOTO)
 def check_photo(photo: FacePhoto) -> None:
-    try:
+    with photos_wait_for_weights():
         [(_, result)] = embed_photos([photo], settings.EMBEDDER)
+    save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
+
+
+@leased_task(jobs.CHECK_SENT_PHOTO)
+def check_sent_photo(photo: SentPhoto) -> None:
+    """Nothing is kept of the face but the verdict: it is embedded when the photo is approved."""
+    from recognition import pipeline
+
+    with photos_wait_for_weights():
+        file = MediaFile(str(photo.file.name))
+        [result] = pipeline.check_enrolment_photos([file], vision.embedder(settings.EMBEDDER), vision.detector())
+    finish_sent_photo(photo=photo, result=result)
+
+
+@contextmanager
+def photos_wait_for_weights() -> Iterator[None]:
+    """Missing weights are not the photo's fault: it is checked when they are there."""
+    try:
+        yield
     except WeightsMissing as error:
         log.warning("Photos wait: %s", error)
-        raise jobs.Postponed from error  # not the photo's fault
-    save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
+        raise jobs.Postponed from error
 
 
 def embed_photos(photos: Iterable[FacePhoto], embedder: str) -> Iterator[tuple[FacePhoto, EnrolmentPhoto]]:

@@ -1,8 +1,5 @@
-"""Private addresses of calendars. The address can't be guessed, nor made from what is in the database without the
-secret key.
-"""
+"""Private addresses of calendars."""
 
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -10,20 +7,20 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from campus.academics.models import CalendarLink, Course, Lecture
 from campus.academics.selectors import current_lectures_for
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent
 from campus.accounts.roles import AnyUser, sees_everything
+from campus.common.link_tokens import link_token, read_link_token
 
 SALT = "rollcall.calendar-link"
 NOTED = timedelta(hours=1)  # how exactly the last reading is known
 
 
 def calendar_link_token(link: CalendarLink) -> str:
-    return link.pk.hex + salted_hmac(SALT, link.pk.hex, algorithm="sha256").hexdigest()[:32]
+    return link_token(SALT, link.pk)
 
 
 def calendar_links_for(user: AnyUser) -> QuerySet[CalendarLink]:
@@ -64,13 +61,10 @@ def delete_calendar_links(*, user: User, **_signal: Any) -> None:
 
 def use_calendar_link(key: str) -> CalendarLink | None:
     """The link with this key, noted as read. None: there is no such link, or its owner's account is closed."""
-    try:
-        found = CalendarLink(pk=uuid.UUID(hex=key[:32]))
-    except ValueError:
+    pk = read_link_token(SALT, key)
+    if pk is None:
         return None
-    if not constant_time_compare(key, calendar_link_token(found)):
-        return None
-    link = CalendarLink.objects.select_related("user", "course").filter(pk=found.pk, user__is_active=True).first()
+    link = CalendarLink.objects.select_related("user", "course").filter(pk=pk, user__is_active=True).first()
     now = timezone.now()
     if link is not None and (link.used_at is None or link.used_at < now - NOTED):
         CalendarLink.objects.filter(pk=link.pk).update(used_at=now)

@@ -233,6 +233,13 @@ class Student(KeyedModel):
         return f"{self.name} ({self.number})"
 
     @property
+    def given_name(self) -> str:
+        """The first word of the name that is not of the surname."""
+        surname = match_key(self.surname or self.name.partition(",")[0] if "," in self.name else self.surname)
+        words = [word.strip(",") for word in self.name.split()]
+        return next((word for word in words if match_key(word) not in surname.split()), self.name)
+
+    @property
     def name_by_surname(self) -> str:
         """The surname and the whole name; the name alone where it begins with the surname (“Berg, Anna”)."""
         words = self.name.split()

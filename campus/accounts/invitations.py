@@ -12,13 +12,13 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent, Invitation
 from campus.accounts.roles import AnyUser, Role, is_administrator, is_registrar
 from campus.accounts.services import set_role
 from campus.common.errors import UserError
+from campus.common.link_tokens import link_token, read_link_token
 
 INVITATION_LIFETIME = timedelta(days=7)
 MAX_USERNAME_LENGTH = 100
@@ -86,18 +86,13 @@ def accept_invitation(*, invitation: Invitation, password: str) -> User:
 
 def invitation_token(invitation: Invitation) -> str:
     """What is secret in the link."""
-    return invitation.key.hex + salted_hmac(SALT, invitation.key.hex, algorithm="sha256").hexdigest()[:32]
+    return link_token(SALT, invitation.key)
 
 
 def find_invitation(token: str) -> Invitation | None:
     """The invitation with this link, expired or not. None: it was used, withdrawn or sent again, or never was."""
-    try:
-        key = uuid.UUID(hex=token[:32])
-    except ValueError:
-        return None
-    if not constant_time_compare(token, invitation_token(Invitation(key=key))):
-        return None
-    return Invitation.objects.select_related("user", "invited_by").filter(key=key).first()
+    key = read_link_token(SALT, token)
+    return Invitation.objects.select_related("user", "invited_by").filter(key=key).first() if key else None
 
 
 def _lock(invitation: Invitation) -> Invitation:

@@ -31,7 +31,8 @@ class FacePhoto(jobs.LeasedJob):
     """An enrolment photo of a student, and the verdict on it (a worker gives it).
 
     `confirmed_at`: when `confirmed_by`, as they were called then, said that it shows its student; empty until then. It
-    then counts although it looks more like another student.
+    then counts although it looks more like another student. `consented_at`: when its student, who has sent it, agreed
+    to its use; empty for a photo that staff have added.
     """
 
     class Verdict(models.TextChoices):
@@ -58,6 +59,10 @@ class FacePhoto(jobs.LeasedJob):
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, editable=False)
     confirmed_by = models.CharField(_("confirmed by"), max_length=150, blank=True, editable=False)
+    consented_at = models.DateTimeField(_("student agreed at"), null=True, editable=False)
+    photo_import = models.ForeignKey(
+        "PhotoImport", null=True, on_delete=models.SET_NULL, related_name="photos", editable=False
+    )
 
     class Meta:
         verbose_name = _("photo")
@@ -147,6 +152,77 @@ class WaitingPhoto(jobs.LeasedJob):
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.original_name}"
+
+
+class PhotoLink(models.Model):
+    """A link by which a student sends photos without a login. Its withdrawal is its deletion, with the photos that were
+    not approved.
+
+    `consented_at`: when the student agreed to the use of the photos; empty until then.
+    """
+
+    student = models.OneToOneField(Student, on_delete=models.CASCADE, related_name="photo_link")
+    # Names the valid link: a renewal makes a new one.
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField()
+    consented_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["student__sort_key"]
+
+    def __str__(self) -> str:
+        return f"{self.student}, until {self.expires_at}"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
+def sent_photo_path(photo: "SentPhoto", name: str) -> str:
+    return f"sent/{photo.id}{file_suffix(name)}"
+
+
+class SentPhoto(jobs.LeasedJob):
+    """A photo that a student has sent by a link. It becomes an enrolment photo when a registrar approves it: until then
+    nothing is learnt from it.
+
+    `fault` is a `recognition.types.PhotoFault`: what it is rejected for, or could be better at. `file` is there while
+    somebody may need it, `picture` (a small JPEG) as long as the row.
+    """
+
+    class State(models.TextChoices):
+        CHECKING = "checking", _("being looked at")
+        REJECTED = "rejected", _("not usable")
+        WAITING = "waiting", _("waiting for approval")
+        APPROVED = "approved", _("approved")
+        REFUSED = "refused", _("refused")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    link = models.ForeignKey(PhotoLink, on_delete=models.CASCADE, related_name="photos")
+    file = models.FileField(upload_to=sent_photo_path, blank=True)
+    original_name = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CHECKING)
+    fault = models.CharField(max_length=20, blank=True)
+    picture = models.FileField(upload_to="sent", blank=True)
+    refusal = models.CharField(_("reason"), max_length=300, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True, help_text="The registrar's name.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["link", "sha256"], name="a_sent_photo_once_a_link")]
+
+    def __str__(self) -> str:
+        return f"{self.link.student.name}: {self.original_name}"
+
+
+@receiver(post_delete, sender=SentPhoto)
+def delete_sent_files(instance: SentPhoto, **_kwargs: Any) -> None:
+    """No picture is left of a student or link that is deleted."""
+    for file in filter(None, (instance.file, instance.picture)):
+        transaction.on_commit(partial(delete_media, str(file.name)), robust=True)
 
 
 class Embedding(models.Model):

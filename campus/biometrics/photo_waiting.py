@@ -1,6 +1,5 @@
 """Photos of an import whose student is not sure: they wait, folder by folder, until a person says whose they are."""
 
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from campus.biometrics.models import FacePhoto, PhotoImport, WaitingPhoto
 from campus.biometrics.photo_finder import FolderMatch, StudentFinder
 from campus.biometrics.photo_import import FileEntry, ImportedFile, ImportResult, file_entries, import_all
 from campus.biometrics.photo_paths import student_folders
-from campus.biometrics.services import add_photo, check_is_photo
+from campus.biometrics.services import add_photo, check_photo_file
 from campus.biometrics.zip_names import decode_path
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
@@ -99,11 +98,7 @@ def put_photo_aside(*, row: PhotoImport, entry: FileEntry, file: "File[Any]") ->
     Raises UserError: empty, no photo, disk full.
     """
     name = sanitize_file_name(entry.path.name)
-    check_is_photo(file, name)
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    same = {"folder": _folder(entry.path), "sha256": digest.hexdigest()}
+    same = {"folder": _folder(entry.path), "sha256": check_photo_file(file, name)}
     if row.waiting.filter(**same).exists():
         return
     photo = WaitingPhoto(photo_import=row, raw_name=entry.raw_name, original_name=name, **same)
@@ -190,7 +185,12 @@ def _file_photo(row: PhotoImport, photo: WaitingPhoto, student: Student) -> Impo
     path = f"{photo.folder}/{photo.original_name}"
     try:
         with photo.file.open("rb") as content:
-            added = add_photo(student=student, file=File(content, name=photo.original_name), name=photo.original_name)
+            added = add_photo(
+                student=student,
+                file=File(content, name=photo.original_name),
+                name=photo.original_name,
+                photo_import=row,
+            )
     except UserError as error:
         if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
             _delete(photo)

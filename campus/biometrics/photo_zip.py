@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def process_photo_import(*, row: PhotoImport) -> bool:
         put_photo_aside(row=row, entry=entry, file=content)
 
     with closing(zip_entries(path, row.name_encoding or NameEncoding.UTF8, row.processed)) as entries:
-        for found in import_entries(entries, course=row.course, add=add_photo, put_aside=put_aside):
+        add = partial(add_photo, photo_import=row)
+        for found in import_entries(entries, course=row.course, add=add, put_aside=put_aside):
             row.processed += 1
             row.added += found.is_added
             if not (found.is_added or found.is_waiting):

@@ -40,6 +40,15 @@ def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:
     return pairs.select_related("first", "second")
 
 
+def count_verdicts(photos: QuerySet[FacePhoto]) -> dict[str, int]:
+    """How many of the photos are usable, how many are not, and how many are not checked yet."""
+    return photos.order_by().aggregate(
+        usable=Count("pk", filter=Q(state__in=USABLE_VERDICTS)),
+        rejected=Count("pk", filter=Q(state=FacePhoto.Verdict.REJECTED)),
+        pending=Count("pk", filter=Q(state=FacePhoto.Verdict.PENDING)),
+    )
+
+
 def course_photos(course: Course) -> QuerySet[FacePhoto]:
     """The photos that a class's gallery may be made of: those of its students that are not rejected."""
     return FacePhoto.objects.filter(student__enrolments__course=course).exclude(state=FacePhoto.Verdict.REJECTED)

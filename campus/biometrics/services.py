@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import mark_galleries_outdated
 from campus.accounts.names import display_name
 from campus.biometrics.look_alikes import save_look_alikes
-from campus.biometrics.models import Embedding, FacePhoto, Gallery
+from campus.biometrics.models import Embedding, FacePhoto, Gallery, PhotoImport
 from campus.biometrics.photo_consistency import check_consistency
 from campus.biometrics.photo_import import ImportResult, folder_entries, import_all
 from campus.biometrics.selectors import course_photos, needs_training
@@ -41,31 +41,44 @@ MAX_KEPT_GALLERIES = 5  # for each class and embedder, to go back to
 ORPHAN_RETENTION_SECONDS = 24 * 3600
 
 
-def check_is_photo(file: "File[Any]", name: str) -> None:
-    """Raises UserError for a file that is empty, or by its first bytes no photo."""
-    head = next(iter(file.chunks(HEAD_BYTES)), b"")
-    if not head:
-        raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
-    if not is_photo(head):
-        raise UserError("{name} is no photo. Choose one, such as a JPEG or PNG file.", name=sanitize_file_name(name))
-
-
-def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
-    """Store an enrolment photo and request a check of it.
-
-    Raises UserError: too large, empty, no photo, already here, disk full.
-    """
+def check_photo_file(file: "File[Any]", name: str) -> str:
+    """The SHA-256 of a photo. Raises UserError for a file that is too large, empty, or by its first bytes no photo."""
     if (file.size or 0) > settings.MAX_PHOTO_BYTES:
         raise UserError(
             "{name} is larger than {n} MB. Make it smaller, or choose another photo.",
             name=sanitize_file_name(name),
             n=settings.MAX_PHOTO_BYTES // 1024**2,
         )
-    check_is_photo(file, name)
+    head = next(iter(file.chunks(HEAD_BYTES)), b"")
+    if not head:
+        raise UserError("{name} is empty. Choose another photo.", name=sanitize_file_name(name))
+    if not is_photo(head):
+        raise UserError("{name} is no photo. Choose one, such as a JPEG or PNG file.", name=sanitize_file_name(name))
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
-    photo = FacePhoto(student=student, original_name=sanitize_file_name(name), sha256=digest.hexdigest())
+    return digest.hexdigest()
+
+
+def add_photo(
+    *,
+    student: Student,
+    file: "File[Any]",
+    name: str,
+    consented_at: datetime | None = None,
+    photo_import: PhotoImport | None = None,
+) -> FacePhoto:
+    """Store an enrolment photo and request a check of it.
+
+    Raises UserError: too large, empty, no photo, already here, disk full.
+    """
+    photo = FacePhoto(
+        student=student,
+        original_name=sanitize_file_name(name),
+        sha256=check_photo_file(file, name),
+        consented_at=consented_at,
+        photo_import=photo_import,
+    )
     already_here = UserError(
         "This photo of {name} is already here: {file}.", name=student.name, file=sanitize_file_name(name)
     )
@@ -87,11 +100,25 @@ def add_photo(*, student: Student, file: "File[Any]", name: str) -> FacePhoto:
 
 
 def move_photo(*, photo: FacePhoto, student: Student) -> None:
-    """Assign a photo to another student, whom it really shows. Raises UserError if that student has it already."""
+    """Assign a photo to another student, whom it really shows, and have it checked again: what the verdict says of the
+    other photos and students was about the student before, and so was a confirmation.
+
+    Raises UserError if that student has it already.
+    """
     if FacePhoto.objects.filter(student=student, sha256=photo.sha256).exists():
         raise UserError("{student} has this photo already. Delete it here instead.", student=student)
-    _mark_galleries_outdated(photo.student_id, student.pk)
-    FacePhoto.objects.filter(pk=photo.pk).update(student=student, created_at=timezone.now())
+    with transaction.atomic():
+        _mark_galleries_outdated(photo.student_id, student.pk)
+        FacePhoto.objects.filter(pk=photo.pk).update(
+            student=student,
+            created_at=timezone.now(),
+            state=FacePhoto.Verdict.PENDING,
+            reason="",
+            confirmed_at=None,
+            confirmed_by="",
+            **jobs.RESET_FIELDS,
+        )
+        jobs.CHECK_PHOTO.request(photo.pk)
 
 
 def delete_photo(*, photo: FacePhoto) -> None:
@@ -143,7 +170,8 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     if result.crop and verdict != FacePhoto.Verdict.REJECTED:
         doubt, why = check_consistency(photo, result, result.crop, embedder)
         verdict, reason = doubt or verdict, why or reason
-    written = FacePhoto.objects.filter(pk=photo.pk).update(
+    rows = FacePhoto.objects.filter(pk=photo.pk)
+    written = rows.filter(student=photo.student_id).update(  # one that was moved meanwhile is checked again
         state=verdict,
         reason=reason,
         face_px=result.face_px,
@@ -157,7 +185,7 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     )
     if written:
         _mark_galleries_outdated(photo.student_id)
-    else:  # the photo was deleted meanwhile
+    elif not rows.exists():  # the photo was deleted meanwhile
         for name in filter(None, (crop, thumbnail)):
             delete_media(name)
 

@@ -150,6 +150,13 @@ CHECK_PHOTO = Job(
     failed_state="rejected",
     error_field="reason",
 )
+CHECK_SENT_PHOTO = Job(
+    name="check_sent_photo",
+    queue="training",
+    model="biometrics.SentPhoto",
+    waiting_state="checking",
+    failed_state="rejected",
+)
 TRAIN = Job(name="train", queue="training", model="biometrics.Gallery", waiting_state="queued")
 COMPARE_UNKNOWN = Job(
     name="compare_unknown", queue="training", model="attendance.UnknownComparison", waiting_state="queued"
@@ -169,6 +176,7 @@ JOBS = (
     IMPORT_PHOTOS,
     THUMBNAIL,
     CHECK_PHOTO,
+    CHECK_SENT_PHOTO,
     TRAIN,
     COMPARE_UNKNOWN,
     DELIVER,

@@ -57,12 +57,16 @@ UPLOADS = frozenset(
         "admin:biometrics_facephoto_zip",
     }
 )
+# The photos of a student, who has a link and no login.
+OWN_PHOTOS = frozenset({"own-photos"})
 
 
 def find_body_limit(view_name: str) -> int:
     """The largest body of a request to this view, in bytes."""
     if view_name in UPLOADS:
         return int(settings.MAX_RECORDING_BYTES) + MAX_FORM_BYTES
+    if view_name in OWN_PHOTOS:
+        return int(settings.MAX_PHOTO_BYTES) + MAX_FORM_BYTES
     if view_name in DOCUMENTS:
         return DOCUMENT_BYTES
     return LOGIN_BYTES if view_name in LOGINS else int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -87,7 +91,7 @@ class BodyLimitMiddleware:
             return _refuse(request, 413, _("Log in before you send this much."))
         name = request.resolver_match.view_name if request.resolver_match else ""
         try:
-            if name in UPLOADS:
+            if name in UPLOADS | OWN_PHOTOS:
                 check_announced_size(request)
         except UserError as error:
             return _refuse(request, 507 if isinstance(error, DiskFull) else 413, str(error))

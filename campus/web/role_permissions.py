@@ -21,7 +21,12 @@ PERMISSIONS = {
         "holiday": "view add change delete",
         "term": "view add change delete",
     },
-    "biometrics": {"facephoto": "view add change delete", "gallery": "view add"},
+    "biometrics": {
+        "facephoto": "view add change delete",
+        "gallery": "view add",
+        "photolink": "view add delete",
+        "sentphoto": "view change",
+    },
     "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},
     "cctv": {
         "source": "view add change delete",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.messages import Message
-from recognition.types import Face
+from recognition.types import Face, PhotoFault
 
 SHARPNESS_CROP_PX = 112
 NOSE_HEIGHT = 0.55  # of a face that looks straight ahead: from the eyes to the nose, in distances from eyes to mouth
@@ -77,13 +77,15 @@ def assess_face(face: Face, crop: NDArray[np.uint8]) -> Quality:
     )
 
 
-def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
-    """The verdict on an enrolment photo whose face has this quality, and the reason, which is empty if it is accepted.
+def judge_enrolment_photo(quality: Quality) -> tuple[str, PhotoFault | None, Message]:
+    """The verdict on an enrolment photo whose face has this quality, its fault, and the reason, which is empty if it is
+    accepted.
 
     The verdict is "accepted", "warning" or "rejected".
     """
     checks = [
         (
+            PhotoFault.SMALL,
             quality.face_px,
             FACE_PX_LIMITS,
             Message(
@@ -94,6 +96,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
         ),
         # Before sharpness: in the dark nothing is sharp.
         (
+            PhotoFault.DARK,
             quality.light,
             LIGHT_LIMITS,
             Message(
@@ -104,6 +107,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
             ),
         ),
         (
+            PhotoFault.BLURRED,
             quality.sharpness,
             SHARPNESS_LIMITS,
             Message(
@@ -113,6 +117,7 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
             ),
         ),
         (
+            PhotoFault.TURNED,
             -quality.turned,
             (-TURNED_LIMITS[0], -TURNED_LIMITS[1]),
             Message(
@@ -123,10 +128,10 @@ def judge_enrolment_photo(quality: Quality) -> tuple[str, Message]:
             ),
         ),
     ]
-    for value, (acceptable, _), reason in checks:
+    for fault, value, (acceptable, _), reason in checks:
         if value < acceptable:
-            return "rejected", reason
-    for value, (_, good), reason in checks:
+            return "rejected", fault, reason
+    for fault, value, (_, good), reason in checks:
         if value < good:
-            return "warning", reason
-    return "accepted", Message()
+            return "warning", fault, reason
+    return "accepted", None, Message()

@@ -215,7 +215,7 @@ def test_what_the_vision_library_says_is_said_in_german(german: dict[str, str]):
     error = RecordingOutOfLimits(
         "The file has {n} streams; at most {most} are read. Export the video alone.", n=70, most=64
     )
-    _, reason = judge_enrolment_photo(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
+    _, _, reason = judge_enrolment_photo(Quality(face_px=20, sharpness=30, light=90, yaw=0, pitch=0, roll=0, score=1))
     assert str(localize(error.message)) == str(error)
     with translation.override("de"):
         assert (

@@ -34,7 +34,8 @@ from tests.campus.permissions import (
     written,
 )
 
-# What is there without a login: how to get in, the language, and a calendar's link, which is a secret of its own.
+# What is there without a login: how to get in, the language, and the links of calendars and for students' photos, which
+# are secrets of their own.
 PUBLIC = {
     *(
         "login",
@@ -46,6 +47,8 @@ PUBLIC = {
         "set_language",
         "calendar",
         "health",
+        "own-photos",
+        "own-photo-picture",
     ),
     "admin:logout",
 }

@@ -68,7 +68,7 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
     page.set_input_files("[data-files]", paths)
     until(page, lambda: FacePhoto.objects.count() == 2)
     look_at_all()
-    sees(page, "2 of 2 checked, 1 not usable", "sharpness 12")
+    sees(page, "2 of 2 checked: 1 usable, 1 not usable", "sharpness 12")
     expect(page.locator("[data-list] img")).to_be_visible()
     usable(page)
 
@@ -143,7 +143,7 @@ def test_a_folder_of_folders_goes_to_its_students(registrar: Page, tmp_path: Pat
     (tmp_path / "people" / "nobody" / "1.jpg").write_bytes(picture())
     registrar.goto("/admin/biometrics/facephoto/zip/")
     registrar.set_input_files("[data-files]", tmp_path / "people")
-    sees(registrar, "1 of 3 checked, 0 not usable", "No student has the number or name “nobody”")
+    sees(registrar, "1 of 3 checked: 0 usable, 0 not usable", "No student has the number or name “nobody”")
     assert {photo.student.number for photo in FacePhoto.objects.all()} == {"X1", "X2"}
     registrar.goto("/admin/biometrics/facephoto/")
     x1, x2 = (registrar.get_by_role("row").filter(has_text=number) for number in ("X1", "X2"))

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.http import JsonResponse
 from django.test import Client
+from django.urls import reverse
 
+from campus.biometrics.models import SentPhoto
+from campus.biometrics.photo_links import photo_link_token, renew_photo_link
 from tests.campus.conftest import World, jpeg
 from tests.hostile.case import Case
 
@@ -49,7 +53,9 @@ def sentence(response: Any) -> str:
         said = body.get("original_name") or body.get("detail") or "" if isinstance(body, dict) else ""
         details = [error.get("detail", "") for error in body.get("errors", [])] if isinstance(body, dict) else []
         return " ".join([str(response.status_code), said, *map(str, details)]).strip()
-    found = re.search(rb"<h1[^>]*>(.*?)</h1>", b"".join(response), re.DOTALL)
+    page = b"".join(response)
+    found = re.search(rb'<div class="note error" role="alert"><p>(.*?)</p>', page, re.DOTALL)
+    found = found or re.search(rb"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
     return f"{response.status_code} {found[1].decode().strip() if found else ''}".strip()
 
 
@@ -61,6 +67,21 @@ def add_photo(client: Client, world: World, *, name: str = "a.jpg", content: byt
         content or jpeg(41), b"--x--", b"",
     ])  # fmt: skip
     return client.generic("POST", "/api/v1/photos/", body, content_type="multipart/form-data; boundary=x")
+
+
+def send_own_photo(client: Client, world: World, *, name: str = "a.jpg", content: bytes = b"", **fields: str) -> Any:
+    """By a link, without a login. `sentence` finds the stored name in what the page says, or its sentence."""
+    link = renew_photo_link(student=world.student, user=world.registrar)
+    head = 'Content-Disposition: form-data; name="{}"'
+    parts = [b"--x", head.format("consent").encode(), b"", b"yes"]
+    for key, text in fields.items():
+        parts += [b"--x", head.format(key).encode(), b"", text.encode()]
+    file = (head.format("photos") + f'; filename="{name}"').encode("utf-8", "surrogatepass")
+    body = b"\r\n".join([*parts, b"--x", file, b"", content or jpeg(41), b"--x--", b""])
+    where = reverse("own-photos", args=[photo_link_token(link)])
+    response = Client().generic("POST", where, body, content_type="multipart/form-data; boundary=x")
+    stored = SentPhoto.objects.filter(link=link).first()
+    return JsonResponse({"original_name": stored.original_name}, status=201) if stored else response
 
 
 def start_upload(client: Client, world: World, *, metadata: str | None = None, **headers: str) -> Any:
@@ -95,12 +116,30 @@ def cases() -> Iterator[RequestCase]:
 
     for what, name in NAMES.items():
         yield case(f"photo whose name has {what}", "names are data", SAFE_NAME, partial(add_photo, name=name))
+        yield case(
+            f"photo by a link, whose name has {what}", "names are data", SAFE_NAME, partial(send_own_photo, name=name)
+        )
     for what, content in {
         "a web page": b"<html><script>",
         "a program": b"\x7fELF",
         "SVG": b"<svg onload='alert(1)'>",
     }.items():
         yield case(f"photo that is {what}", "kinds of photos", "400 .*is no photo", partial(add_photo, content=content))
+        yield case(
+            f"photo by a link, that is {what}",
+            "kinds of photos",
+            "400 .*is no photo",
+            partial(send_own_photo, content=content),
+        )
+    yield case(
+        "photo of 42 MB by a link",
+        "40 MB",
+        "413 .*larger than",
+        partial(send_own_photo, content=jpeg() + bytes(42 * MIB)),
+    )
+    yield case(
+        "photo by a link, in place of a path", "known photos", SAFE_NAME, partial(send_own_photo, replaces="../../x")
+    )
     yield case(
         "photo of 41 MB", "40 MB", "4(00|13) .*larger than", partial(add_photo, content=jpeg() + bytes(41 * MIB))
     )

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Student
-from campus.biometrics.models import PhotoImport
+from campus.biometrics.models import FacePhoto, PhotoImport
 from campus.biometrics.photo_import import ImportResult
 from campus.biometrics.photo_waiting import (
     discard_folder,
@@ -20,7 +20,7 @@ from campus.biometrics.photo_waiting import (
     students_for_import,
     waiting_folders,
 )
-from campus.biometrics.selectors import photo_imports_for
+from campus.biometrics.selectors import count_verdicts, photo_imports_for
 from campus.biometrics.zip_names import NameEncoding
 from campus.common.file_responses import picture_response
 from campus.web.admin.base import call_service, signed_in_user
@@ -46,6 +46,8 @@ def photo_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         "import": row,
         "in_work": in_work,
         "waiting_photos": row.waiting.count(),
+        "verdicts": count_verdicts(row.photos.all()),
+        "rejected": row.photos.filter(state=FacePhoto.Verdict.REJECTED).select_related("student")[:MAX_SKIPPED_SHOWN],
         "folders": folders[:MAX_FOLDERS_SHOWN],
         "more_folders": len(folders[MAX_FOLDERS_SHOWN:]),
         "students": students_for_import(signed_in_user(request), row) if folders else [],

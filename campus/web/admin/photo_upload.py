@@ -79,9 +79,11 @@ def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
                 "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"])),
             }
         )
-    return render_form_page(
+    response = render_form_page(
         request, _("Photos of %(student)s") % {"student": student}, form, result, drop={"camera": True}
     )
+    response.context_data["verdicts_url"] = reverse("admin:academics_student_change", args=[pk])  # type: ignore[index]
+    return response
 
 
 def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:

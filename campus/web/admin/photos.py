@@ -181,7 +181,8 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
             except UserError as error:
                 form.add_error("student", str(error))
             else:
-                messages.success(request, _("Photo moved to %(name)s.") % {"name": form.cleaned_data["student"].name})
+                moved = _("The photo is moved to %(name)s, and is being checked again.")
+                messages.success(request, moved % {"name": form.cleaned_data["student"].name})
                 return redirect("admin:biometrics_facephoto_change", pk)
         return render_form_page(request, _("Move a photo to another student"), form, None, verb=_("Move"))
 

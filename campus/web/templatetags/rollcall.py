@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.accounts import roles
 from campus.accounts.roles import AnyUser
+from campus.biometrics import photo_links
 from campus.web.help_topics import HelpTopic, find_topic
 
 register = template.Library()
@@ -42,6 +43,12 @@ def initials(name: object) -> str:
     """Of the first and the last word: Maria da Silva -> MS."""
     words = str(name).split()
     return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper()
+
+
+@register.simple_tag(takes_context=True)
+def waiting_sent_photos(context: dict[str, Any]) -> int:
+    """How many photos that students have sent wait for approval."""
+    return photo_links.waiting_sent_photos(context["user"]).count()
 
 
 @register.filter

@@ -30,6 +30,7 @@ from campus.biometrics.photo_zip import (
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.storage import media_path, write_media
+from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.biometrics.test_photo_import import zipped
 from tests.campus.web.admin_tools import Campus, add_photo, picture
@@ -178,12 +179,31 @@ def test_the_page_shows_each_folder_with_a_picture_and_files_it(row: PhotoImport
     assert (campus.ann.photos.count(), campus.bob.photos.count()) == (3, 1)
 
 
+def test_the_page_says_how_many_of_the_added_photos_are_usable_and_why_not(row: PhotoImport, campus: Campus) -> None:
+    client = Client()
+    client.force_login(row.user)
+    address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    client.post(address, {"folder": "all/Anna", "student": "007"})
+    FacePhoto.objects.update(state="accepted")
+    dark, pending = row.photos.order_by("pk")[:2]
+    FacePhoto.objects.filter(pk=pending.pk).update(state="pending")
+    FacePhoto.objects.filter(pk=dark.pk).update(state="rejected", reason=Message("The face is too dark."))
+    page = client.get(address).content.decode()
+    usable = row.photos.count() - 2
+    assert f"Added photos: {usable} usable, 1 not usable, 1 still being checked." in page
+    assert "The face is too dark." in page
+    assert 'data-section="verdicts" data-refresh' in page
+    FacePhoto.objects.filter(pk=pending.pk).update(state="accepted")
+    assert 'data-section="verdicts" data-refresh' not in client.get(address).content.decode()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_makes_the_picture_of_each_folder_once(row: PhotoImport, settings) -> None:
     settings.BROKER_URL = "memory://"
     client = Client()
     client.force_login(row.user)
     address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    FacePhoto.objects.update(state="accepted")
     for _ in range(2):
         page = client.get(address).content.decode()
         assert page.count("The picture is being made.") == page.count(" data-refresh") == 2

@@ -11,9 +11,11 @@ from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.selectors import active_gallery, embedder_in_use, needs_training
 from campus.biometrics.services import (
     add_photo,
+    confirm_photo,
     course_embeddings,
     delete_photo,
     finish_training,
+    move_photo,
     request_training,
     save_photo_verdict,
 )
@@ -87,6 +89,22 @@ def test_a_photo_without_a_face_is_shown_small_and_nothing_is_left_of_it() -> No
     assert (photo.thumbnail.read(), photo.crop) == (b"small", "")
     delete_photo(photo=photo)
     assert not list(media_path().rglob(f"*{photo.pk}*"))
+
+
+def test_a_moved_photo_is_checked_anew_and_a_verdict_on_the_student_before_does_not_count() -> None:
+    student, registrar = factories.student(), factories.registrar()
+    photo = factories.photo(state="warning", reason=Message("The face is nearer to {other}.", other="Ann"))
+    confirm_photo(photo=photo, user=registrar)
+    FacePhoto.objects.filter(pk=photo.pk).update(state="pending")
+    held = jobs.CHECK_PHOTO.claim(photo.pk, "slow")
+    move_photo(photo=photo, student=student)
+    save_photo_verdict(photo=held, result=EnrolmentPhoto(verdict="rejected", reason=Message("No.")), embedder="a")
+    photo.refresh_from_db()
+    assert (photo.student, photo.state, str(photo.reason), photo.confirmed_at) == (student, "pending", "", None)
+    held = jobs.CHECK_PHOTO.claim(photo.pk, "worker")
+    save_photo_verdict(photo=held, result=EnrolmentPhoto(verdict="accepted", reason=Message()), embedder="a")
+    photo.refresh_from_db()
+    assert photo.state == "accepted"
 
 
 def test_a_gallery_is_of_one_embedder_and_of_usable_photos() -> None:

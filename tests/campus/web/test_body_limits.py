@@ -18,7 +18,7 @@ def no_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_addresses_of_the_table_exist():
     names = {route.name for route in routes()}
-    assert names >= body_limits.LOGINS | body_limits.DOCUMENTS | body_limits.UPLOADS
+    assert names >= body_limits.LOGINS | body_limits.DOCUMENTS | body_limits.UPLOADS | body_limits.OWN_PHOTOS
 
 
 @pytest.mark.parametrize("name", ["login", "set_language", "api-token", "admin:biometrics_facephoto_zip", "excuses"])

@@ -55,10 +55,10 @@ def test_blur_darkness_size_and_turning_each_cost_quality() -> None:
 def test_the_verdict_names_the_reason(change: dict[str, float], verdict: str, word: str) -> None:
     from dataclasses import replace
 
-    got, reason = judge_enrolment_photo(replace(GOOD, **change))
+    got, fault, reason = judge_enrolment_photo(replace(GOOD, **change))
     assert got == verdict
     assert word in str(reason)
-    assert bool(reason) == (verdict != "accepted")
+    assert bool(reason) == bool(fault) == (verdict != "accepted")
 
 
 def test_ordinary_press_photos_pass(shared_data: Path) -> None:

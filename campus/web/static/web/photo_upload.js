@@ -10,12 +10,12 @@ if (drop) {
   const list = find("list");
   const waiting = new Map(); // by photo id, its line in the list
   const queue = [];
-  const counts = { done: 0, refused: 0, all: 0 };
+  const counts = { done: 0, usable: 0, refused: 0, all: 0 };
   let sending = false;
 
   const updateSummary = () => {
-    const values = { "%n": counts.done, "%m": counts.all, "%r": counts.refused };
-    find("summary").textContent = drop.dataset.count.replace(/%[nmr]/g, (name) => values[name]);
+    const values = { "%n": counts.done, "%m": counts.all, "%u": counts.usable, "%r": counts.refused };
+    find("summary").textContent = drop.dataset.count.replace(/%[nmur]/g, (name) => values[name]);
   };
 
   const addLine = (path) => {
@@ -39,7 +39,7 @@ if (drop) {
   const finish = (item, kind, label, reason) => {
     setState(item, kind, label, reason);
     counts.done += 1;
-    if (kind === "rejected" || kind === "refused") counts.refused += 1;
+    counts[kind === "rejected" || kind === "refused" ? "refused" : "usable"] += 1;
     updateSummary();
   };
 
