@@ -349,6 +349,15 @@ CHAPTERS = (
                 picture="mail",
             ),
             HelpTopic(
+                views=("own-photos",),
+                title=_("Your photos"),
+                text=_(
+                    "Take photos of your face here, or choose some, and read in a few seconds whether each is good. "
+                    "They count only when a registrar has approved them."
+                ),
+                picture="photos",
+            ),
+            HelpTopic(
                 views=("about",),
                 title=_("About"),
                 text=_(
@@ -391,6 +400,15 @@ ADMIN_CHAPTER = HelpChapter(
                 "A file with a wrong row is not imported at all."
             ),
             picture="people",
+        ),
+        HelpTopic(
+            views=("sent-photos", "photo-links", "photo-link"),
+            title=_("Photos from students"),
+            text=_(
+                "A link lets a student send photos from a phone, and you approve or refuse each of them. "
+                "Nothing is learnt from a photo before that, and the student reads why one was refused."
+            ),
+            picture="photos",
         ),
         HelpTopic(
             views=("admin:biometrics_facephoto", "admin:biometrics_gallery"),
