@@ -40,7 +40,7 @@ def test_from_the_phone_to_the_registrar(
     phone.set_viewport_size(NARROW)
     phone.get_by_label("Take a photo").set_input_files(files["red"])
     assert not SentPhoto.objects.exists()  # the browser asks for the tick
-    phone.get_by_role("checkbox").check()
+    phone.get_by_role("checkbox").click()  # which sends the photo that was chosen
     sees(phone, "Being looked at", "You agreed to this on")
     phone.get_by_label("Choose photos").set_input_files(files["blue"])
     until(phone, lambda: SentPhoto.objects.count() == 2)
