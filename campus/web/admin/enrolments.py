@@ -75,7 +75,7 @@ class EnrolmentInline(TabularInline):
     extra = 0
     tab = True
     hide_title = True
-    per_page = 30
+    per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
         return super().get_queryset(request).select_related("student", "course")
