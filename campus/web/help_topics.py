@@ -167,8 +167,8 @@ CHAPTERS = (
                 views=("course",),
                 title=_("Class"),
                 text=_(
-                    "A class's page lists its lectures, with what they still need. "
-                    "Its register counts them all, and says who is below the required attendance."
+                    "A class's page lists its lectures, the next ones first, with what they still need. "
+                    "Its tabs lead to its students, register, photos and settings."
                 ),
                 picture="class",
             ),
