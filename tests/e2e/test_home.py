@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from campus.academics.models import Lecture
+from campus.attendance.proposals import recount_lecture
+from campus.common.days import Week
 from campus.recordings.models import Recording, Upload
 from tests.campus import factories
 from tests.campus.conftest import World
-from tests.e2e.conftest import SignIn, sees, usable
+from tests.e2e.conftest import NARROW, WIDE, SignIn, sees, usable
 
 DROP = """files => {
   const transfer = new DataTransfer();
@@ -86,3 +88,30 @@ def test_without_a_mouse_the_button_of_the_lecture_leads_to_its_upload(home: Pag
     home.set_input_files("input[type=file]", video)
     home.get_by_role("button", name="Upload and take attendance").click()
     home.wait_for_url("**/recordings/**")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_from_a_question_to_the_sign_off(home: Page, world: World, size: ViewportSize):
+    world.recording.sightings.update(present=False, to_confirm=True)
+    recount_lecture(lecture=world.lecture)
+    home.set_viewport_size(size)
+    week = Week(timezone.localdate(world.lecture.starts_at) - timedelta(days=world.lecture.starts_at.weekday()))
+    home.goto(f"/?week={week.next}")
+    home.get_by_role("link", name="Previous week").click()
+    row = home.locator(".week tr", has_text="Loops")
+    expect(row).to_contain_text("1 to confirm")
+    usable(home)
+    home.set_viewport_size(size)
+    row.get_by_role("link", name="Confirm 1 student").click()
+    home.get_by_role("button", name="Yes, present").click()
+    home.goto(f"/?week={week}")
+    expect(row).to_contain_text("counted")
+    row.get_by_role("link", name="Sign off").click()
+    home.locator("#result").wait_for()
+    home.locator("summary", has_text="Sign off").click()
+    home.get_by_role("button", name="Yes, sign off").click()
+    sees(home, "Signed off by")
+    home.goto(f"/?week={week}")
+    expect(row).to_contain_text("signed off")
+    expect(row).to_contain_text("1 of 2")
+    expect(row.get_by_role("link")).to_have_count(1)
