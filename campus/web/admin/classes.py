@@ -41,7 +41,6 @@ from campus.web.admin.base import (
     render_link,
 )
 from campus.web.admin.documents import RegisterPolicyInline
-from campus.web.admin.enrolments import RosterInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.admin.rosters import may_import
 from campus.web.training_report import error_rates
@@ -101,7 +100,7 @@ class CourseAdmin(RegistrarAdmin):
     list_select_related = ("term",)
     list_filter = (ArchivedFilter, ("term", RelatedDropdownFilter))
     autocomplete_fields = ("lecturers",)
-    inlines = (RosterInline, RegisterPolicyInline, GalleryInline)
+    inlines = (RegisterPolicyInline, GalleryInline)  # the roster is on the page of the class
     actions = ("train_all",)
     actions_detail = (
         "train",
@@ -110,7 +109,7 @@ class CourseAdmin(RegistrarAdmin):
         "photos_zip",
         {"title": gettext_lazy("More"), "items": ["timetable", "copy"]},
     )
-    readonly_fields = ("gallery", "ready", "lacking", "rates")
+    readonly_fields = ("class_page", "gallery", "ready", "lacking", "rates")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Course], search_term: str
@@ -128,7 +127,7 @@ class CourseAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Course | None = None) -> Any:
         names = (("code", "name"), "term", ("coordinator_name", "coordinator_email"), "lecturers")
-        about = (None, {"fields": (*names, "archived") if obj else names})
+        about = (None, {"fields": ("class_page", *names, "archived") if obj else names})
         policy = (
             gettext_lazy("Attendance rules"),
             {"fields": (("present_seconds", "present_percent"), ("late_minutes", "early_minutes"))},
@@ -190,6 +189,10 @@ class CourseAdmin(RegistrarAdmin):
             "admin/rollcall/_rates.html", {"rates": error_rates(gallery), "chosen": course.strictness}
         )
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
+
+    @display(description=gettext_lazy("Class page"))
+    def class_page(self, course: Course) -> SafeString:
+        return render_link(reverse("course-students", args=[course.pk]), _("Students, photos and settings"))
 
     @display(description=gettext_lazy("Lectures"), ordering="lectures_n")
     def lecture_count(self, course: Any) -> SafeString:

@@ -1,7 +1,6 @@
 """Enrolments: a list of their own, and parts of the pages of classes and of students."""
 
 from collections.abc import Collection
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -11,7 +10,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -20,11 +18,17 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from campus.academics.models import Course, Enrolment
+from campus.academics.models import Enrolment
 from campus.academics.selectors import term_starts
 from campus.academics.services import set_enrolment_starts
 from campus.attendance.roster_changes import recordings_before_enrolment
-from campus.web.admin.base import CourseFilter, RegistrarAdmin, call_service, render_change_link, render_link
+from campus.web.admin.base import (
+    CourseFilter,
+    RegistrarAdmin,
+    call_service,
+    render_change_link,
+    render_link,
+)
 
 MAX_LINKED_RECORDINGS = 80  # in one address
 
@@ -59,36 +63,22 @@ class EnrolmentForm(forms.ModelForm):  # type: ignore[type-arg]
         values: dict[str, Any] = super().clean() or self.cleaned_data
         course = values.get("course")
         if course and "valid_from" in values and values["valid_from"] is None:
-            values["valid_from"] = _default_start(course)
+            values["valid_from"] = term_starts([course.pk])[course.pk]
         return values
 
 
-def _default_start(course: Course) -> date:
-    if course.pk:
-        return term_starts([course.pk])[course.pk]
-    return course.term.first_day if course.term else timezone.localdate()  # its roster is saved together with it
-
-
-class EnrolmentInline(TabularInline):
+class ClassesInline(TabularInline):
     model = Enrolment
     form = EnrolmentForm
     extra = 0
     tab = True
     hide_title = True
     per_page = 20
+    autocomplete_fields = ("course",)
+    verbose_name_plural = gettext_lazy("classes")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
         return super().get_queryset(request).select_related("student", "course")
-
-
-class RosterInline(EnrolmentInline):
-    autocomplete_fields = ("student",)
-    verbose_name_plural = gettext_lazy("roster")
-
-
-class ClassesInline(EnrolmentInline):
-    autocomplete_fields = ("course",)
-    verbose_name_plural = gettext_lazy("classes")
 
 
 def offer_to_look_again(request: HttpRequest, courses: Collection[int]) -> None:
