@@ -122,6 +122,7 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         "shown_quality",
         "original_name",
         "created_at",
+        "consented_at",
         "error_detail",
     )
     readonly_fields = fields

@@ -61,7 +61,13 @@ def photo_links(request: StaffRequest, pk: int) -> HttpResponse:
         _report_links(request, make_missing_links(students=students, user=request.user))
         return redirect("photo-links", pk)
     rows = _link_rows(request, students)
-    context = {"course": course, "rows": rows, "missing": sum(not row["address"] for row in rows), **_common_context()}
+    context = {
+        "course": course,
+        "rows": rows,
+        "missing": sum(not row["is_valid"] for row in rows),
+        "has_links": any(row["address"] for row in rows),
+        **_common_context(),
+    }
     return render(request, "web/photo_links.html", context)
 
 
