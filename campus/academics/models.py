@@ -127,7 +127,7 @@ class Course(KeyedModel):
         help_text=_("How long a student must be seen. Where recordings show less than an hour, in proportion."),
     )
     present_percent = models.PositiveSmallIntegerField(
-        _("present from (% of the lecture)"),
+        _("present from (share of the lecture in per cent)"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(100)],

@@ -82,7 +82,7 @@ class CourseSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=[
             (SECONDS, gettext_lazy("seconds")),
             (MINUTES, gettext_lazy("minutes")),
-            (PERCENT, gettext_lazy("% of the lecture")),
+            (PERCENT, gettext_lazy("per cent of the lecture")),
         ],
     )
     lecturers = LecturersField(
