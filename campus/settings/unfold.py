@@ -18,7 +18,7 @@ def unfold(institution: str) -> dict[str, Any]:
         "SITE_SYMBOL": "how_to_reg",
         "SITE_URL": "/",
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
-        "STYLES": [_style("tokens"), _style("header"), _style("admin")],
+        "STYLES": [_style("variables"), _style("header"), _style("admin")],
         "SCRIPTS": [lambda request: static("web/theme.js"), lambda request: static("web/field_labels.js")],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
