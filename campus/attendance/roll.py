@@ -171,15 +171,17 @@ def last_change(lecture: Lecture) -> list[AttendanceChange]:
 
 
 @transaction.atomic
-def undo_last_change(*, lecture: Lecture, user: User) -> list[AttendanceRecord]:
+def undo_last_change(*, lecture: Lecture, user: User, batch: str = "") -> list[AttendanceRecord]:
     """Take back the last change of statuses, of one student or of many. Returns the records that changed.
 
-    Raises UserError where there is none within the last hour.
+    Raises UserError where there is none within the last hour, or where it is another one than `batch`.
     """
     lecture = lock_lecture(lecture.pk, user)
     changes = last_change(lecture)
     if not changes:
         raise UserError("No change was made within the last hour, so there is nothing to take back.")
+    if batch not in ("", str(changes[0].batch)):
+        raise UserError("The roll was changed again since. Open the lecture again to see what the last change was.")
     overrides = {change.record_id: change.old_override for change in changes if change.record_id}
     return _write(lecture, overrides, ChangeKind.UNDONE, changes[0].batch, user)
 

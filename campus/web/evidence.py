@@ -17,6 +17,8 @@ from campus.web.faces import Appearance, Picture, crop_pictures, enrolment_face_
 from campus.web.lecture_result import denied_students
 from campus.web.templatetags.rollcall import clock
 
+MARKER_MARGIN = 0.3  # of the face, around it: the marker's line does not cover the face
+
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
@@ -76,11 +78,13 @@ def request_frames(appearance: Appearance) -> list[Frame]:
 
 
 def build_frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None = None) -> Frame:
-    """The frame of a snapshot, with the box of a face in pixels where there is one."""
+    """The frame of a snapshot, with a box around a face in pixels where there is one."""
     svg_box = None
     if box:
         x1, y1, x2, y2 = box
-        svg_box = (f"{x1:.0f}", f"{y1:.0f}", f"{x2 - x1:.0f}", f"{y2 - y1:.0f}")
+        margin = MARKER_MARGIN * max(x2 - x1, y2 - y1)
+        left, top, right, bottom = x1 - margin, y1 - margin, x2 + margin, y2 + margin
+        svg_box = (f"{left:.0f}", f"{top:.0f}", f"{right - left:.0f}", f"{bottom - top:.0f}")
     width, height = recording.info.get("width", 0), recording.info.get("height", 0)
     return Frame(
         url=reverse("snapshot", args=[snapshot.pk]),

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -176,6 +177,22 @@ class UploadForm(forms.Form):
         },
         widget=forms.FileInput(attrs={"accept": UPLOAD_TYPES}),
     )
+
+
+class LectureChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, lecture: Lecture) -> str:
+        when = date_format(timezone.localtime(lecture.starts_at), _("D j M Y, H:i"))
+        return f"{when}, {lecture.title}" if lecture.title else when
+
+
+class OtherLectureForm(forms.Form):
+    """The lecture beside which another one of its class is put."""
+
+    other = LectureChoiceField(Lecture.objects.none(), label=gettext_lazy("Compare with"))
+
+    def __init__(self, *args: Any, lectures: QuerySet[Lecture], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["other"].queryset = lectures  # type: ignore[attr-defined]
 
 
 class PlaceForm(forms.Form):

@@ -57,6 +57,11 @@ class RollRow:
         return record.status in statuses.MACHINE_ONLY or (0 < record.confidence < LOW_CONFIDENCE and self.is_attended)
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether no recording says anything about the student, so that a person takes the roll, one tap each."""
+        return not self.record.machine_status
+
+    @property
     def is_attended(self) -> bool:
         return statuses.meaning_of(self.record.status) in statuses.ATTENDED
 
@@ -72,7 +77,8 @@ class RollFilter:
 class RollTable:
     """`rows` are those of `all_rows` that pass the filter `show`; everything else is about the whole lecture.
 
-    `counts` has a CSS class, a label and a number of students of each status; `undo` says what would be taken back.
+    `counts` has a CSS class, a label and a number of students of each status; `undo` says what would be taken back, and
+    `undo_batch` which change that is. `choices` are the statuses that a person may set.
     """
 
     rows: list[RollRow]
@@ -83,9 +89,15 @@ class RollTable:
     buttons: list[StatusDefinition]
     unmarked_count: int
     undo: str
+    undo_batch: str
     sign_off: SignOff | None
     can_edit: bool
-    override_choices: list[tuple[str, str]]
+    choices: list[StatusDefinition]
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether no recording says anything about anybody."""
+        return all(row.is_by_hand for row in self.all_rows)
 
 
 def build_roll_table(
@@ -126,6 +138,7 @@ def build_roll_table(
         "changed": [row for row in rows if row.record.pk in changed],
     }
     definitions = statuses.status_definitions()
+    undoable = last_change(lecture) if can_edit else []
     return RollTable(
         rows=by_filter.get(show, rows),
         all_rows=rows,
@@ -138,10 +151,11 @@ def build_roll_table(
         counts=_count(rows, list(definitions)),
         buttons=[definitions[code] for code in BUTTONS],
         unmarked_count=sum(is_unmarked(record) for record in roll),
-        undo=_describe(last_change(lecture)) if can_edit else "",
+        undo=_describe(undoable),
+        undo_batch=str(undoable[0].batch) if undoable else "",
         sign_off=sign_off,
         can_edit=can_edit,
-        override_choices=statuses.override_choices(),
+        choices=[definitions[code] for code, _label in statuses.override_choices()],
     )
 
 

@@ -15,7 +15,18 @@ from campus.attendance.selectors import intervals_in_lecture
 from recognition.types import Interval
 
 STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)  # seconds
-TICKS = 6
+MAX_TICKS = 6
+MAX_EXACT_TICKS = 4  # with seconds, a time is twice as wide
+LAST_PERCENT = 94  # from here on, a time that is centred on its tick would be cut off
+
+
+@dataclass(frozen=True)
+class Tick:
+    """`anchor` says which part of the label is at `x`: its start, its middle or its end."""
+
+    x: str
+    label: str
+    anchor: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
+    student: int
     name: str
     address: str
     status: str
@@ -37,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Timeline:
-    ticks: list[tuple[str, str]]
+    ticks: list[Tick]
     lines: list[Line]
 
 
@@ -46,7 +58,9 @@ def build_timeline(
 ) -> Timeline | None:
     """The students who were seen, in the order of the records. None if nobody was seen in it."""
     duration = lecture.length
-    step = next((step for step in STEPS if duration / step <= TICKS), STEPS[-1])
+    step = next(
+        (step for step in STEPS if duration / step <= (MAX_TICKS if step >= 60 else MAX_EXACT_TICKS)), STEPS[-1]
+    )
     lines = []
     for record in records:
         intervals = intervals_in_lecture(lecture, shown.get(record.student_id, []))
@@ -55,14 +69,20 @@ def build_timeline(
             bars = [_bar(lecture, interval, duration) for interval in intervals]
             lines.append(
                 Line(
+                    student=record.student_id,
                     name=record.student.name,
                     address=address,
                     status=statuses.meaning_of(record.status),
                     bars=bars,
                 )
             )
-    ticks = [(_share(second, duration), _clock(lecture, second, step < 60)) for second in range(0, int(duration), step)]
+    ticks = [_tick(lecture, second, duration, step < 60) for second in range(0, int(duration), step)]
     return Timeline(ticks, lines) if lines else None
+
+
+def _tick(lecture: Lecture, second: int, duration: float, exact: bool) -> Tick:
+    anchor = "start" if second == 0 else "end" if 100 * second / duration > LAST_PERCENT else "middle"
+    return Tick(_share(second, duration), _clock(lecture, second, exact), anchor)
 
 
 def _bar(lecture: Lecture, interval: Interval, duration: float) -> Bar:

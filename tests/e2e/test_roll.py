@@ -40,10 +40,10 @@ def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
     sees(page, "6 present")
     assert overrides(lecture) == ["present", "late", "present", "absent", *["present"] * 4]
     expect(rows.last.get_by_role("button", name="Present")).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
     sees(page, "4 no status yet")
     assert set(requests) == {"POST fetch"}, "the page was not loaded again"
-    page.mouse.wheel(0, 4000)
+    rows.last.scroll_into_view_if_needed()
     expect(page.locator("#roll-head")).to_be_in_viewport()
 
 

@@ -114,14 +114,13 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
 @require_POST
 @login_required
 def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
-    """The status of the students that were picked, or of all that the page showed.
+    """The status of the students that were picked.
 
     Asks first where a person has marked some of them otherwise.
     """
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = StatusForm(request.POST)
-    wanted = request.POST.getlist("shown" if request.POST.get("which") == "shown" else "students")
-    students = {int(pk) for pk in wanted if pk.isdecimal() and len(pk) < 19}
+    students = {int(pk) for pk in request.POST.getlist("students") if pk.isdecimal() and len(pk) < 19}
     show = request.POST.get("show", "")
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))

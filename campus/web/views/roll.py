@@ -1,12 +1,13 @@
 """Taking the roll on a lecture's page: one student, all others, and undo.
 
-The page's script asks for the rows that changed; without it, the answer leads back to the page.
+The page's script asks for the parts that changed; without it, the answer leads back to the page.
 """
 
 from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,18 +19,22 @@ from campus.academics.selectors import lectures_for
 from campus.attendance import roll
 from campus.attendance.models import AttendanceRecord
 from campus.common.errors import UserError
-from campus.web.roll_table import build_roll_table
+from campus.recordings.models import Recording
+from campus.recordings.selectors import recordings_for
+from campus.web.lecture_result import build_lecture_result
 from campus.web.views import StaffRequest
 
 
 @require_POST
 @login_required
 def mark(request: StaffRequest, pk: int) -> HttpResponse:
-    """Set the status of one student: `mark` is the student's id and the status, such as 12:present."""
-    student, _colon, status = request.POST.get("mark", "").partition(":")
+    """Set the status of one student: `mark` is the student's id and the status, such as 12:present. Without a status,
+    it is as detected again.
+    """
+    student, colon, status = request.POST.get("mark", "").partition(":")
 
     def work(lecture: Lecture) -> list[AttendanceRecord]:
-        if not (student.isdecimal() and len(student) < 19 and status):
+        if not (student.isdecimal() and len(student) < 19 and colon):
             raise UserError("Choose a student and a status.")
         return roll.mark_students(lecture=lecture, statuses={int(student): status}, user=request.user)
 
@@ -48,11 +53,23 @@ def mark_others(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def undo(request: StaffRequest, pk: int) -> HttpResponse:
-    return _change_roll(request, pk, lambda lecture: roll.undo_last_change(lecture=lecture, user=request.user))
+    """Take the last change back. `batch` is the change that the page showed as the last one."""
+    batch = request.POST.get("batch", "")
+    return _change_roll(
+        request,
+        pk,
+        lambda lecture: roll.undo_last_change(lecture=lecture, user=request.user, batch=batch),
+        is_undo=True,
+    )
 
 
 def _change_roll(
-    request: StaffRequest, pk: int, work: Callable[[Lecture], list[AttendanceRecord]], place: str = "result"
+    request: StaffRequest,
+    pk: int,
+    work: Callable[[Lecture], list[AttendanceRecord]],
+    place: str = "result",
+    *,
+    is_undo: bool = False,
 ) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     changed: list[AttendanceRecord] = []
@@ -61,15 +78,37 @@ def _change_roll(
         changed = work(lecture)
     except UserError as refused:
         error = str(refused)
+    n = len(changed)
     if request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        table = build_roll_table(request.user, lecture)
+        recording = _shown_recording(request, lecture)
+        result = build_lecture_result(request.user, lecture, recording)
         students = {record.student_id for record in changed}
-        rows = [row for row in table.all_rows if row.record.student_id in students]
-        context = {"lecture": lecture, "roll": table, "rows": rows, "error": error}
+        context = {
+            "lecture": lecture,
+            "recording": recording,
+            "result": result,
+            "roll": result.roll,
+            "rows": [row for row in result.roll.all_rows if row.record.student_id in students],
+            "lines": [line for line in result.timeline.lines if line.student in students] if result.timeline else [],
+            "error": error,
+            "is_undo": is_undo,
+        }
         return render(request, "web/_roll_update.html", context)
     if error:
         messages.error(request, error)
+    elif is_undo:
+        messages.success(request, ngettext("{n} status taken back.", "{n} statuses taken back.", n).format(n=n))
     else:
-        n = len(changed)
         messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
     return redirect(f"{reverse('lecture', args=[pk])}#{place}")
+
+
+def _shown_recording(request: StaffRequest, lecture: Lecture) -> Recording | None:
+    """The recording on whose page the roll is; None where it is on the lecture's."""
+    wanted = request.POST.get("recording", "")
+    if not wanted:
+        return None
+    try:
+        return recordings_for(request.user).filter(lecture=lecture, pk=wanted).first()
+    except ValidationError:
+        return None

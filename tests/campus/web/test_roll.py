@@ -2,6 +2,7 @@
 are replaced, and undo."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -45,7 +46,7 @@ def row_of(text: str, student: int) -> str:
 
 
 def test_a_tap_without_the_script(lecturer: Client, world: World, empty: Lecture) -> None:
-    assert page(lecturer, empty).count("No status yet</span>") == 2
+    assert page(lecturer, empty).count("No status yet</a>") == 2
     response = lecturer.post(reverse("roll", args=[empty.pk]), {"mark": f"{world.student.pk}:late"})
     assert response["Location"] == f"{reverse('lecture', args=[empty.pk])}#student-{world.student.pk}"
     text = page(lecturer, empty)
@@ -68,12 +69,66 @@ def test_the_script_gets_the_rows_that_changed(lecturer: Client, world: World, e
     assert "not a status that a person can set" in refused.content.decode()
 
 
-@pytest.mark.parametrize("mark", ["", "x:present", "9" * 30 + ":present", "1:", ":present", "-1:present", "0:present"])
+@pytest.mark.parametrize("mark", ["", "x:present", "9" * 30 + ":present", "1", ":present", "-1:present", "0:present"])
 def test_what_is_no_mark_says_so(lecturer: Client, empty: Lecture, mark: str) -> None:
     response = lecturer.post(reverse("roll", args=[empty.pk]), {"mark": mark}, follow=True)
     assert response.status_code == 200
     assert 'class="note error"' in response.content.decode()
     assert not empty.changes.exists()
+
+
+def test_the_menu_of_a_status_has_all_of_them_and_goes_back_to_what_was_detected(
+    lecturer: Client, world: World
+) -> None:
+    text = page(lecturer, world.lecture)
+    menu = text.split('role="menu"')[1].split("</div>")[0]
+    assert re.findall(r'data-status="(\w*)"', menu) == ["present", "late", "left_early", "excused", "absent", ""]
+    row = row_of(text, world.student.pk)
+    assert f'href="{reverse("record", args=[world.record.pk])}" aria-label="{world.student.name}: Present"' in row
+    assert 'class="mark' not in row, "the recording has said who this is: buttons would be in the way"
+    url = reverse("roll", args=[world.lecture.pk])
+    changed = lecturer.post(url, {"mark": f"{world.student.pk}:left_early"}, headers=SCRIPT).content.decode()
+    assert f"{world.student.name}: Left early" in changed.split('class="toast"')[1]
+    assert "Present → Left early" in changed, "the log comes along"
+    assert f'id="seen-{world.student.pk}"' in changed
+    changed = lecturer.post(url, {"mark": f"{world.student.pk}:"}, headers=SCRIPT).content.decode()
+    assert f"{world.student.name}: Present" in changed.split('class="toast"')[1]
+    world.record.refresh_from_db()
+    assert world.record.override_status == ""
+    assert world.lecture.changes.count() == 2
+
+
+def test_undo_takes_back_only_the_change_that_it_names(lecturer: Client, world: World, empty: Lecture) -> None:
+    url, undo = reverse("roll", args=[empty.pk]), reverse("roll-undo", args=[empty.pk])
+    toast = lecturer.post(url, {"mark": f"{world.student.pk}:late"}, headers=SCRIPT).content.decode()
+    batch = toast.split('class="toast"')[1].split('name="batch" value="')[1].split('"')[0]
+    other = empty.course.students.exclude(pk=world.student.pk).get()
+    mark_students(lecture=empty, statuses={other.pk: "absent"}, user=world.registrar)
+    refused = lecturer.post(undo, {"batch": batch}, headers=SCRIPT).content.decode()
+    assert "The roll was changed again since." in refused
+    assert sorted(pressed(page(lecturer, empty))) == ["absent", "late"]
+    lecturer.post(undo)
+    answer = lecturer.post(undo, {"batch": batch}, headers=SCRIPT).content.decode()
+    assert f"Taken back. {world.student.name}: No status yet" in answer
+    assert "<button" not in answer.split('class="toast"')[1], "what was taken back is not taken back again"
+    assert pressed(page(lecturer, empty)) == []
+    assert set(empty.changes.values_list("kind", flat=True)) == {"status", "undone"}
+
+
+def test_the_answer_for_a_recordings_page_shows_that_recording(lecturer: Client, world: World) -> None:
+    url, crop = reverse("roll", args=[world.lecture.pk]), reverse("crop", args=[world.sighting.pk, 0])
+    shown = [(world.recording.pk, 1), (world.failed.pk, 0), ("nonsense", 1), (uuid4(), 1)]
+    for (recording, pictures), status in zip(shown, ["absent", "late", "absent", "late"], strict=True):
+        form = {"mark": f"{world.student.pk}:{status}", "recording": str(recording)}
+        assert lecturer.post(url, form, headers=SCRIPT).content.decode().count(crop) == pictures, recording
+
+
+def test_who_has_no_picture_has_initials(lecturer: Client, world: World, empty: Lecture) -> None:
+    world.student.name = "María del Carmen Fernández"
+    world.student.save()
+    assert '<span class="noface" aria-hidden="true">MF</span>' not in row_of(page(lecturer, empty), world.student.pk)
+    world.photo.delete()
+    assert '<span class="noface" aria-hidden="true">MF</span>' in row_of(page(lecturer, empty), world.student.pk)
 
 
 def test_all_others_and_back(lecturer: Client, world: World, empty: Lecture) -> None:
@@ -141,7 +196,10 @@ def test_an_auditor_and_a_lecture_that_is_signed_off_have_no_buttons(
     mark_others(lecture=empty, status="present", user=world.own)
     sign_off_lecture(lecture=empty, user=world.own)
     client.force_login(world.own)
-    assert 'name="mark"' not in page(client, empty)
+    text = page(client, empty)
+    assert 'name="mark"' not in text
+    assert 'role="menu"' not in text
+    assert 'aria-haspopup="menu"' not in text
     client.force_login(world.registrar)
     assert 'name="mark"' in page(client, empty)
 
