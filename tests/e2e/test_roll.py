@@ -67,6 +67,48 @@ def test_with_the_keyboard(page: Page, lecture: Lecture):
     usable(page)
 
 
+def test_a_status_is_changed_where_it_stands_and_taken_back(page: Page, world: World, sign_in: SignIn):
+    sign_in(world.own)
+    page.goto(reverse("lecture", args=[world.lecture.pk]))
+    menu, toast, several = page.get_by_role("menu"), page.locator(".toast"), page.locator(".together")
+    status = page.locator(f"#student-{world.student.pk} .badge a")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(page.locator(".badge a").first).to_be_focused()
+    status.focus()
+    page.keyboard.press("Enter")
+    expect(menu.get_by_role("menuitemradio", name="As detected")).to_be_focused()
+    usable(page)
+    page.keyboard.press("ArrowUp")
+    expect(menu.get_by_role("menuitemradio", name="Absent")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(status).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("e")
+    expect(toast).to_contain_text(f"{world.student.name}: Excused")
+    expect(status).to_be_focused()
+    expect(status).to_have_text("Excused")
+    sees(page, "Present → Excused")
+    assert world.lecture.records.get(student=world.student).override_status == "excused"
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_have_text(f"Taken back. {world.student.name}: Present")
+    expect(status).to_have_text("Present")
+    expect(status).to_be_focused()
+    status.click()
+    status.click()
+    expect(menu).to_be_hidden()
+    expect(several).to_be_hidden()
+    page.keyboard.press("x")
+    expect(several).to_be_visible()
+    expect(several).to_contain_text("1 selected")
+    page.get_by_label("Select all 2 shown").check()
+    expect(several).to_contain_text("2 selected")
+    page.get_by_role("button", name="Select nobody").click()
+    expect(several).to_be_hidden()
+
+
 def test_a_tap_that_is_not_saved_says_so(page: Page, lecture: Lecture):
     page.goto(reverse("lecture", args=[lecture.pk]))
     page.context.set_offline(True)
@@ -89,6 +131,8 @@ def test_without_the_script(chromium: Browser, address: str, lecture: Lecture, w
         sees(page, "1 late", "marked by own")
         page.get_by_role("button", name="All 7 others absent").click()
         sees(page, "7 absent")
+        page.locator(".badge a").first.click()
+        sees(page, "Set the status")
 
 
 def test_on_paper_it_is_a_list_to_sign_without_reasons(page: Page, lecture: Lecture, world: World):
