@@ -80,6 +80,8 @@ def test_a_status_is_changed_where_it_stands_and_taken_back(page: Page, world: W
     page.keyboard.press("Enter")
     expect(menu.get_by_role("menuitemradio", name="As detected")).to_be_focused()
     usable(page)
+    expect(menu).to_be_hidden()
+    page.keyboard.press("Enter")
     page.keyboard.press("ArrowUp")
     expect(menu.get_by_role("menuitemradio", name="Absent")).to_be_focused()
     page.keyboard.press("Escape")

@@ -17,7 +17,8 @@ attachTo("[data-roll]", (roll) => {
       const mark = row.querySelectorAll(".mark")[column];
       if (mark) return mark;
     }
-    return (element?.matches(".pick") && row.querySelector(".pick")) || row.querySelector(`${STATUS}, .name a`);
+    const pick = element?.matches(".pick") ? row.querySelector(".pick") : null;
+    return pick ?? row.querySelector(STATUS) ?? row.querySelector(".name a");
   };
 
   const replaceParts = (html) => {
@@ -90,6 +91,7 @@ attachTo("[data-roll]", (roll) => {
   // A press beside the menu closes it before the click; a click on its own status is then not to open it again.
   let closing = null;
   roll.addEventListener("pointerdown", () => { closing = menu?.matches(":popover-open") ? opener : null; });
+  window.addEventListener("resize", () => menu?.hidePopover()); // its status is elsewhere now
   menu?.addEventListener("toggle", (event) => opener.setAttribute("aria-expanded", String(event.newState === "open")));
 
   roll.addEventListener("click", (event) => {
