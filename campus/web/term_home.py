@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from campus.academics.models import Course, Enrolment, Lecture
+from campus.academics.models import Course, Enrolment, Lecture, Term
 from campus.academics.selectors import courses_for
+from campus.accounts.selectors import lecturers
 from campus.attendance.sample_class import sample_students_left
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import photo_coverage
@@ -72,11 +73,13 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
     row = User.objects.values(
         has_classes=Exists(Course.objects.all()),
         has_sample=Exists(Course.objects.filter(is_sample=True)) | Exists(sample_students_left()),
+        has_term=Exists(Term.objects.all()),
         has_course=Exists(courses),
         has_roster=Exists(Enrolment.objects.filter(course__in=courses)),
         has_gallery=Exists(Gallery.objects.filter(course__in=courses, active=True)),
         has_lecture=Exists(Lecture.objects.filter(course__in=courses)),
         has_lecturer=Exists(courses.filter(lecturers__isnull=False)),
+        anybody_teaches=Exists(lecturers()),
         has_recording=Exists(Recording.objects.filter(lecture__course__in=courses)),
         first_course=Subquery(courses.order_by("code").values("pk")[:1]),
         last_lecture=Subquery(begun.order_by("-starts_at").values("pk")[:1]),
@@ -85,10 +88,18 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
 
 
 def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupStep]:
+    first_course = {"course": found["first_course"]} if found["first_course"] else None
     yield SetupStep(
         name=_("Institution's name"),
         purpose=_("Pages, workbooks and e-mails bear it. Set ROLLCALL_INSTITUTION on the server."),
         done=settings.INSTITUTION != settings.DEFAULT_INSTITUTION,
+    )
+    yield SetupStep(
+        name=_("Term"),
+        purpose=_("The timetables of its classes begin and end with it, and leave its holidays out."),
+        done=found["has_term"],
+        url=reverse("admin:academics_term_add"),
+        action=_("Create a term"),
     )
     yield SetupStep(
         name=_("Class"),
@@ -116,15 +127,15 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         name=_("Timetable"),
         purpose=_("Recordings and rolls belong to its lectures, and cameras are asked for footage of them."),
         done=found["has_lecture"],
-        url=reverse("admin:academics_lectureseries_add"),
+        url=reverse("admin:academics_lectureseries_add", query=first_course),
         action=_("Create the timetable"),
     )
     yield SetupStep(
         name=_("Lecturer"),
         purpose=_("Lecturers take the roll, upload recordings and sign off the lectures of their own classes."),
         done=found["has_lecturer"],
-        url=_course_url(found["first_course"]),
-        action=_("Choose a lecturer"),
+        url=_lecturer_url(found["first_course"], anybody_teaches=found["anybody_teaches"]),
+        action=_("Choose a lecturer") if found["anybody_teaches"] else _("Invite a lecturer"),
     )
     yield SetupStep(
         name=_("First recording"),
@@ -135,8 +146,11 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
     )
 
 
-def _course_url(pk: int | None) -> str:
-    return reverse("admin:academics_course_change", args=[pk]) if pk else reverse("admin:academics_course_changelist")
+def _lecturer_url(course: int | None, *, anybody_teaches: bool) -> str:
+    """The class's settings; as long as there is no lecturer to choose, the invitation of one."""
+    if course and anybody_teaches:
+        return reverse("course-settings", args=[course])
+    return reverse("admin:auth_user_add", query={"courses": course} if course else None)
 
 
 def _describe_photos(courses: QuerySet[Course]) -> str:

@@ -87,8 +87,9 @@ class InvitationForm(forms.Form):
 
 
 def invite_page(request: HttpRequest) -> HttpResponse:
-    """The form for a new invitation."""
-    form = InvitationForm(request.POST or None, user=request.user)
+    """The form for a new invitation. The query may name classes (`courses`) to begin with."""
+    chosen = [key for key in request.GET.getlist("courses") if key.isdecimal()]
+    form = InvitationForm(request.POST or None, user=request.user, initial={"courses": chosen})
     if form.is_valid():
         try:
             with transaction.atomic():
