@@ -105,6 +105,15 @@ CHAPTERS = (
                 picture="form",
             ),
             HelpTopic(
+                views=("lecture-compare",),
+                title=_("Compare lectures"),
+                text=_(
+                    "Two lectures of a class stand side by side: who came to both, to one of them, or to neither. "
+                    "The faces are from the recordings, so that one student in the place of another is seen."
+                ),
+                picture="people",
+            ),
+            HelpTopic(
                 views=("recording",),
                 title=_("Recording"),
                 text=_(
