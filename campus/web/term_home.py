@@ -94,13 +94,14 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         purpose=_("Pages, workbooks and e-mails bear it. Set ROLLCALL_INSTITUTION on the server."),
         done=settings.INSTITUTION != settings.DEFAULT_INSTITUTION,
     )
-    yield SetupStep(
-        name=_("Term"),
-        purpose=_("The timetables of its classes begin and end with it, and leave its holidays out."),
-        done=found["has_term"],
-        url=reverse("admin:academics_term_add"),
-        action=_("Create a term"),
-    )
+    if found["has_term"] or not found["has_lecture"]:  # a timetable has been made without
+        yield SetupStep(
+            name=_("Term"),
+            purpose=_("The timetables of its classes begin and end with it, and leave its holidays out."),
+            done=found["has_term"],
+            url=reverse("admin:academics_term_add"),
+            action=_("Create a term"),
+        )
     yield SetupStep(
         name=_("Class"),
         purpose=_("Each lecture, roster and register belongs to one."),

@@ -33,7 +33,7 @@ def lecturer(world: World) -> Client:
     return signed_in(world.own)
 
 
-def text_of(client: Client, name: str, pk: int, /, **query: object) -> str:
+def text_of(client: Client, name: str, pk: int, /, **query: str | int) -> str:
     response = client.get(reverse(name, args=[pk]), query)
     assert response.status_code == 200
     return response.content.decode()

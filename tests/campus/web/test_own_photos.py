@@ -1,5 +1,7 @@
 """The page behind a student's link, which needs no login, and the registrar's pages around it."""
 
+from uuid import UUID
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -104,7 +106,7 @@ def test_a_link_that_ended_or_never_was_opens_nothing(page: str, link: PhotoLink
     assert SentPhoto.objects.count() == 1
 
 
-def _sent(page: str) -> object:
+def _sent(page: str) -> UUID:
     send(page, jpeg())
     return SentPhoto.objects.latest("created_at").pk
 

@@ -1,7 +1,7 @@
 """The home of those who look after all classes: what is still to be set up, the sample class, and the server."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from campus.academics.models import Term
 from campus.accounts.roles import Role
 from campus.common import jobs
 from campus.web.term_home import TermHome
@@ -45,6 +46,9 @@ def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(reg
     def name() -> None:
         settings.INSTITUTION = "University of Somewhere"
 
+    def term() -> None:
+        Term.objects.create(name="T", first_day=date(2026, 10, 5), last_day=date(2027, 2, 1))
+
     def course() -> None:
         made["course"] = factories.course(code="CS101")
 
@@ -66,6 +70,7 @@ def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(reg
 
     steps: dict[str, Callable[[], None]] = {
         "Institution's name": name,
+        "Term": term,
         "Class": course,
         "Roster": roster,
         "Photos": gallery,
