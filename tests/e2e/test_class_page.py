@@ -87,7 +87,7 @@ def test_an_example_follows_what_is_typed_before_it_is_saved(registrar: Page, wo
     usable(page)
     page.get_by_label("Late after").fill("25")
     expect(page.locator("#example-late_minutes")).to_contain_text("first seen after 09:25 is late")
-    page.get_by_label("Unit of “present from”").select_option("% of the lecture")
+    page.get_by_label("Unit of “present from”").select_option("per cent of the lecture")
     page.get_by_label("Present from", exact=True).fill("10")
     expect(page.locator("#example-present")).to_contain_text("less than 9 minutes")
     world.course.refresh_from_db()
