@@ -13,7 +13,6 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from campus.academics.models import Course, FileImport
 from campus.accounts.roles import Role
-from campus.accounts.services import set_language
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport
 from campus.biometrics.services import TRAINING_DELAY, request_due_trainings
 from campus.common import jobs
@@ -90,6 +89,7 @@ def files(shared_data: Path, tmp_path: Path) -> tuple[Path, Path]:
 def test_from_nothing_to_a_trained_class(
     page: Page,
     sign_in: SignIn,
+    address: str,
     files: tuple[Path, Path],
     settings: Any,
     language: Literal["en-gb", "de"],
@@ -98,8 +98,8 @@ def test_from_nothing_to_a_trained_class(
 ):
     settings.INSTITUTION = "Example University"
     registrar = factories.person(Role.REGISTRAR)
-    set_language(user=registrar, language=language)
     sign_in(registrar)
+    page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": address}])
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     roster, photos = files
