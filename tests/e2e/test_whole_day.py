@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import REPOSITORY
+from tests.e2e.conftest import TIMEOUT_SECONDS
 
 STUDENTS, ENROL = 30, 10
 WORK_TIMEOUT_MS = 600_000  # milliseconds for what workers do, which everything else goes before
@@ -51,6 +52,14 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Nearly everything here waits for a worker."""
+    expect.set_options(timeout=WORK_TIMEOUT_MS)
+    yield
+    expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
 @pytest.fixture
@@ -103,6 +112,7 @@ def roster(shared_data: Path, tmp_path: Path, lecture: tuple[Path, dict]) -> tup
 
 def log_in(browser: Browser, root: str, name: str, password: str) -> Page:
     page = browser.new_context(locale="en-GB", accept_downloads=True).new_page()
+    page.set_default_timeout(WORK_TIMEOUT_MS)
     page.goto(f"{root}/login/")
     page.fill("[name=username]", name)
     page.fill("[name=password]", password)
@@ -123,6 +133,7 @@ def registrar_invites(page: Page, root: str) -> str:
 
 def lecturer_accepts(browser: Browser, root: str, link: str) -> Page:
     page = browser.new_context(locale="en-GB", accept_downloads=True).new_page()
+    page.set_default_timeout(WORK_TIMEOUT_MS)
     page.goto(link)
     page.get_by_label("New password", exact=True).fill("correct horse battery")
     page.get_by_label("New password confirmation").fill("correct horse battery")
