@@ -1,6 +1,7 @@
 """The page of a class: its tabs, and what registrars change there without the admin."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -39,7 +40,7 @@ def text_of(client: Client, name: str, pk: int, /, **query: str | int) -> str:
     return response.content.decode()
 
 
-def settings_form(course: Course, **changes: object) -> dict[str, object]:
+def settings_form(course: Course, **changes: object) -> dict[str, Any]:
     return {
         "code": course.code,
         "name": course.name,
