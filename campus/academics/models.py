@@ -256,6 +256,9 @@ class Enrolment(models.Model):
     student = models.ForeignKey(Student, on_delete=models.CASCADE, related_name="enrolments", verbose_name=_("student"))
     valid_from = models.DateField(_("from"), default=timezone.localdate)
     valid_to = models.DateField(_("to"), null=True, blank=True)
+    section = models.CharField(
+        _("section"), max_length=40, blank=True, help_text=_("A part of the class that meets on its own, like “Lab 2”.")
+    )
 
     class Meta:
         verbose_name = _("enrolment")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 # What is written, and read back the same.
-COLUMNS = ("number", "name", "surname", "email", "guardian_phone", "class", "from", "to")
+COLUMNS = ("number", "name", "surname", "email", "guardian_phone", "class", "section", "from", "to")
 # What a column may be, and how it is called elsewhere, in the form that `_key` gives.
 FIELDS = {
     "number": gettext_lazy("student number"),
@@ -21,6 +21,7 @@ FIELDS = {
     "email": gettext_lazy("e-mail"),
     "guardian_phone": gettext_lazy("guardian's phone"),
     "class": gettext_lazy("class (its code)"),
+    "section": gettext_lazy("section"),
     "from": gettext_lazy("enrolled from"),
     "to": gettext_lazy("enrolled to"),
 }
@@ -34,6 +35,7 @@ ALIASES = {
     "email": "e mail, mail, email address, e mail address, e mail adresse",
     "guardian_phone": "guardian s phone, guardian phone, parent s phone, phone, telefon",
     "class": "class code, course, course code, code, group, kurs, klasse, lehrveranstaltung",
+    "section": "section code, section name, section number, lab, lab group, tutorial, gruppe, sektion, übungsgruppe",
     "from": "enrolled from, start, start date, von, ab",
     "to": "enrolled to, until, end, end date, bis",
 }

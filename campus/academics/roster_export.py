@@ -9,23 +9,26 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from campus.academics.models import Student
+from campus.academics.models import Enrolment, Student
 from campus.academics.roster_columns import COLUMNS
 from campus.common.csv_cells import guard_cell
 
 
 def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
     """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has
-    none.
+    none. The section's column is there only where somebody is in one.
     """
-    yield list(COLUMNS)
+    of_class = {} if course is None else {"course": course}
+    has_sections = Enrolment.objects.filter(student__in=students, **of_class).exclude(section="").exists()
+    yield [column for column in COLUMNS if column != "section" or has_sections]
     for student in students.prefetch_related("enrolments__course"):
         about = [student.number, student.name, student.surname, student.email, student.guardian_phone]
         enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
         for row in enrolments:
-            yield [*about, row.course.code, str(row.valid_from), str(row.valid_to or "")]
+            section = [row.section] if has_sections else []
+            yield [*about, row.course.code, *section, str(row.valid_from), str(row.valid_to or "")]
         if not enrolments:
-            yield [*about, "", "", ""]
+            yield [*about, *[""] * (3 + has_sections)]
 
 
 def write_csv(rows: Iterable[list[str]]) -> bytes:

@@ -47,7 +47,7 @@ def import_roster(
                 enrolment.valid_to = max(enrolment.valid_from, yesterday)
             Enrolment.objects.bulk_update(plan.leaving, ["valid_to"], batch_size=500)
         Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
-        Enrolment.objects.bulk_update(plan.enrolments_changed, ["valid_from", "valid_to"], batch_size=500)
+        Enrolment.objects.bulk_update(plan.enrolments_changed, ["section", "valid_from", "valid_to"], batch_size=500)
         changed = [*plan.enrolments_new, *plan.enrolments_changed, *(plan.leaving if complete else ())]
         # Bulk writes send no signals.
         mark_rosters_changed(courses=Course.objects.filter(pk__in={enrolment.course_id for enrolment in changed}))

@@ -24,6 +24,7 @@ from campus.common.errors import UserError
 from campus.common.keys import match_key, number_key
 
 ROW_FIELDS = ("name", "surname", "email", "guardian_phone")
+ENROLMENT_FIELDS = ("section", "from", "to")
 LARGE_DEPARTURE_SHARE = 0.1
 
 
@@ -205,7 +206,7 @@ class _Planner:
             enrolment.student = student
             if joins:
                 self.plan.enrolments_new.append(enrolment)
-            elif any(label in ("from", "to") for label, _old, _new in changes):
+            elif any(label in ENROLMENT_FIELDS for label, _old, _new in changes):
                 self.plan.enrolments_changed.append(enrolment)
         change = RowChange(
             line=line,
@@ -259,9 +260,7 @@ class _Planner:
             try:
                 student.clean_fields()
             except ValidationError as error:
-                reasons += [
-                    f"{_verbose(name)}: {' '.join(sentences)}" for name, sentences in error.message_dict.items()
-                ]
+                reasons += _explain(student, error)
         return student, changes
 
     def give_number(
@@ -308,7 +307,8 @@ class _Planner:
         enrolment = self.enrolled.get((course.pk, student.pk))
         is_new = enrolment is None
         enrolment = enrolment or Enrolment(course=course, valid_from=self.starts[course.pk])
-        was = (enrolment.valid_from, enrolment.valid_to)
+        was = (enrolment.section, enrolment.valid_from, enrolment.valid_to)
+        enrolment.section = values.get("section", enrolment.section)
         if days["from"]:
             enrolment.valid_from = days["from"]
         elif is_new:
@@ -317,8 +317,13 @@ class _Planner:
             enrolment.valid_to = days["to"]
         if enrolment.valid_to and enrolment.valid_to < enrolment.valid_from:
             reasons.append(_("The enrolment ends before it starts. Correct one of the two days."))
+        try:
+            enrolment.clean_fields(exclude=("course", "student"))
+        except ValidationError as error:
+            reasons += _explain(enrolment, error)
         if not is_new:
-            for name, old, new in zip(("from", "to"), was, (enrolment.valid_from, enrolment.valid_to), strict=True):
+            now = (enrolment.section, enrolment.valid_from, enrolment.valid_to)
+            for name, old, new in zip(ENROLMENT_FIELDS, was, now, strict=True):
                 if old != new:
                     changes.append((name, str(old or ""), str(new or "")))
         return enrolment
@@ -331,5 +336,9 @@ def _is_other_person(student: Student, values: Mapping[str, str]) -> bool:
     return bool(student.pk) and not is_same_address and is_other_name(student.name, values.get("name", ""))
 
 
-def _verbose(name: str) -> str:
-    return str(Student._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+def _explain(row: Student | Enrolment, error: ValidationError) -> list[str]:
+    """What is wrong with which field of the row."""
+    return [
+        f"{row._meta.get_field(name).verbose_name}: {' '.join(sentences)}"  # type: ignore[union-attr]
+        for name, sentences in error.message_dict.items()
+    ]

@@ -74,6 +74,11 @@ def lecture_roster(lecture: Lecture) -> QuerySet[Student]:
     return roster(lecture.course, timezone.localtime(lecture.starts_at).date())
 
 
+def student_sections(course: Course) -> dict[int, str]:
+    """The section of each student of the class who is in one, by the student's id."""
+    return dict(course.enrolments.exclude(section="").order_by().values_list("student", "section"))
+
+
 def term_starts(courses: Collection[int]) -> dict[int, date]:
     """The first day of the present term, by the class's id: that of the class's own term.
 

@@ -117,7 +117,9 @@ def set_strictness(*, course: Course, strictness: str) -> None:
     Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
 
 
-def enrol_student(*, number: str, name: str, course: Course | None = None, start: date | None = None) -> Student:
+def enrol_student(
+    *, number: str, name: str, course: Course | None = None, start: date | None = None, section: str = ""
+) -> Student:
     """The student with this number, made where there is none yet, and on the roster of `course` from `start`, by
     default the first day of its term. Raises UserError.
     """
@@ -134,7 +136,8 @@ def enrol_student(*, number: str, name: str, course: Course | None = None, start
             student.save()
         if course is not None:
             start = start or term_starts([course.pk])[course.pk]
-            Enrolment.objects.get_or_create(course=course, student=student, defaults={"valid_from": start})
+            defaults = {"valid_from": start, "section": section}
+            Enrolment.objects.get_or_create(course=course, student=student, defaults=defaults)
     return student
 
 

@@ -86,6 +86,7 @@ class StudentFilter(filters.FilterSet):
 class EnrolmentFilter(filters.FilterSet):
     course = IdFilter("course")
     student = IdFilter("student")
+    section = filters.CharFilter("section")
     day = filters.DateFilter(method="filter_day", label="enrolled on that day")
 
     class Meta:

@@ -38,8 +38,8 @@ def copy_course(*, course: Course, term: Term, code: str, name: str, with_roster
         day = min(today, course.term.last_day) if course.term else today
         enrolled = course.enrolments.filter(Q(valid_to=None) | Q(valid_to__gte=day))
         Enrolment.objects.bulk_create(
-            Enrolment(course=copied, student_id=student, valid_from=term.first_day)
-            for student in enrolled.values_list("student", flat=True)
+            Enrolment(course=copied, student_id=student, section=section, valid_from=term.first_day)
+            for student, section in enrolled.values_list("student", "section")
         )
         mark_rosters_changed(courses=Course.objects.filter(pk=copied.pk))
     return copied

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Student
+from campus.academics.selectors import student_sections
 from campus.attendance.register import Register, lecture_labels
 from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.statuses import StatusDefinition, status_definitions
@@ -19,10 +20,12 @@ def lecture_csv(lecture: Lecture) -> bytes:
     """The lecture, one line a student."""
     roll = lecture_roll(lecture)
     sources = status_sources(lecture, roll)
+    sections = student_sections(lecture.course)
     rows = [
         (
             record.student.number,
             record.student.name,
+            *([sections.get(record.student_id, "")] if sections else []),
             record.get_status_display(),
             _time_of_day(record.first_seen),
             _time_of_day(record.last_seen),
@@ -36,6 +39,7 @@ def lecture_csv(lecture: Lecture) -> bytes:
     header = (
         _("Number"),
         _("Name"),
+        *([_("Section")] if sections else []),
         _("Status"),
         _("First seen"),
         _("Last seen"),
@@ -53,6 +57,7 @@ def register_csv(register: Register) -> bytes:
     header = [
         _("Number"),
         _("Name"),
+        *([_("Section")] if register.has_sections else []),
         *lecture_labels(register.lectures),
         *(status.label for status in used),
         _("Points"),
@@ -63,6 +68,7 @@ def register_csv(register: Register) -> bytes:
         [
             row.student.number,
             row.student.name,
+            *([row.section] if register.has_sections else []),
             *(status.letter if status else "" for status in row.statuses),
             *(str(row.tally.counts.get(status.code, 0)) for status in used),
             f"{float(row.tally.points):g}",

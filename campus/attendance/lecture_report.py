@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
+from campus.academics.selectors import student_sections
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
 from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.selectors import evidence_by_student, intervals_in_lecture, watched_recordings
@@ -30,6 +31,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
     watched_seconds = total_length(merge_intervals(chain.from_iterable(row.intervals for row in watched)))
     evidence = evidence_by_student(lecture, recording)
     roll = lecture_roll(lecture)
+    sections = student_sections(lecture.course)
     sources = status_sources(lecture, roll)
     # The first recording stands for all in what they share: the strictness, and the gallery they were compared with.
     gallery = recordings[0].gallery if recordings else None
@@ -53,7 +55,13 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
         margin=gallery.margin if gallery else None,
         coverage=max((recording.coverage for recording in recordings), default=0.0),
         students=tuple(
-            _student_row(record, sources[record.student_id], evidence.get(record.student_id, []), watched_seconds)
+            _student_row(
+                record,
+                sections.get(record.student_id, ""),
+                sources[record.student_id],
+                evidence.get(record.student_id, []),
+                watched_seconds,
+            )
             for record in roll
         ),
         unknown=tuple(
@@ -71,7 +79,11 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
 
 
 def _student_row(
-    record: AttendanceRecord, source: str, evidence: list[Sighting | UnknownPerson], watched_seconds: float
+    record: AttendanceRecord,
+    section: str,
+    source: str,
+    evidence: list[Sighting | UnknownPerson],
+    watched_seconds: float,
 ) -> StudentRow:
     intervals = intervals_in_lecture(record.lecture, evidence)
     seconds = total_length(intervals)
@@ -80,6 +92,7 @@ def _student_row(
         number=record.student.number,
         name=record.student.name,
         status=record.get_status_display(),
+        section=section,
         intervals=tuple(intervals),
         seconds=seconds,
         # A photo has no duration; its sightings say how much of it they cover.

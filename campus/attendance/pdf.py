@@ -11,6 +11,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from campus.academics.models import Lecture
+from campus.academics.selectors import student_sections
 from campus.attendance.models import SignOff
 from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterRow
@@ -25,6 +26,7 @@ ROW_HEIGHT = 5.6
 DATE_HEIGHT = 22.0  # of the dates above the register, which are written upright
 NUMBER_WIDTH = 26.0
 NAME_WIDTH = 56.0
+SECTION_WIDTH = 18.0
 DAY_WIDTH = 6.2
 SUM_WIDTH = 15.0
 
@@ -124,8 +126,12 @@ def lecture_pdf(lecture: Lecture) -> bytes:
     room = lecture.room.name if lecture.room else ""
     subheading = " · ".join(filter(None, (when, lecture.title, room)))
     document = PdfDocument(str(lecture.course), subheading, landscape=False)
-    widths = (NUMBER_WIDTH, 68.0, 30.0, 20.0, 20.0, document.epw - NUMBER_WIDTH - 138.0)
-    names = (_("Number"), _("Name"), _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
+    sections = student_sections(lecture.course)
+    about = {_("Number"): NUMBER_WIDTH, _("Name"): 68.0}
+    if sections:
+        about |= {_("Name"): 68.0 - SECTION_WIDTH, _("Section"): SECTION_WIDTH}
+    widths = (*about.values(), 30.0, 20.0, 20.0, document.epw - NUMBER_WIDTH - 138.0)
+    names = (*about, _("Status"), _("First seen"), _("Last seen"), _("Minutes"))
     document.add_header_row(widths, names)
     for record in lecture_roll(lecture):
         if document.will_page_break(ROW_HEIGHT):
@@ -135,11 +141,12 @@ def lecture_pdf(lecture: Lecture) -> bytes:
         cells = (
             record.student.number,
             record.student.name,
+            *([sections.get(record.student_id, "")] if sections else []),
             record.get_status_display(),
             *times,
             f"{record.seconds / 60:.0f}",
         )
-        colours = ("", "", STATUS_COLOURS.get(meaning_of(record.status), ""), "", "", "")
+        colours = (*[""] * len(about), STATUS_COLOURS.get(meaning_of(record.status), ""), "", "", "")
         for width, cell, colour in zip(widths, cells, colours, strict=True):
             document.add_cell(width, cell, colour=colour)
         document.ln(ROW_HEIGHT)
@@ -169,13 +176,22 @@ def register_pdf(register: Register) -> bytes:
     }
     legend = ", ".join(f"{status.letter} {status.label}" for status in status_definitions().values())
     document = PdfDocument(str(register.course), f"{summary} · {legend}", landscape=True)
-    lectures_per_page = int((document.epw - NUMBER_WIDTH - NAME_WIDTH - 2 * SUM_WIDTH) / DAY_WIDTH)
+    lectures_per_page = int((document.epw - sum(_about(register).values()) - 2 * SUM_WIDTH) / DAY_WIDTH)
     for first in range(0, max(len(register.lectures), 1), lectures_per_page):
         if first:
             document.add_page()
         end = first + lectures_per_page
         _add_register_block(document, register, slice(first, end), is_last=end >= len(register.lectures))
     return document.finish()
+
+
+def _about(register: Register) -> dict[str, float]:
+    """The columns that say who it is, with their widths."""
+    return {
+        _("Number"): NUMBER_WIDTH,
+        _("Name"): NAME_WIDTH,
+        **({_("Section"): SECTION_WIDTH} if register.has_sections else {}),
+    }
 
 
 def _add_register_block(document: PdfDocument, register: Register, block: slice, *, is_last: bool) -> None:
@@ -187,6 +203,8 @@ def _add_register_block(document: PdfDocument, register: Register, block: slice,
             _add_register_header(document, register, block, with_sums=is_last)
         document.add_cell(NUMBER_WIDTH, row.student.number)
         document.add_cell(NAME_WIDTH, row.student.name)
+        if register.has_sections:
+            document.add_cell(SECTION_WIDTH, row.section)
         for status in row.statuses[block]:
             letter, colour = (status.letter, STATUS_COLOURS[status.meaning]) if status else ("", "")
             document.add_cell(DAY_WIDTH, letter, colour=colour, align="C")
@@ -204,7 +222,7 @@ def _sums(row: RegisterRow) -> Iterator[str]:
 def _add_register_header(document: PdfDocument, register: Register, block: slice, *, with_sums: bool) -> None:
     """The header of the table, with the dates written upright."""
     document.set_font("Inter", "B", 8)
-    top, left = document.get_y(), document.l_margin + NUMBER_WIDTH + NAME_WIDTH
+    top, left = document.get_y(), document.l_margin + sum(_about(register).values())
     lectures = register.lectures[block]
     for n, lecture in enumerate(lectures):
         x = left + (n + 0.5) * DAY_WIDTH
@@ -212,8 +230,8 @@ def _add_register_header(document: PdfDocument, register: Register, block: slice
             day = date_format(timezone.localtime(lecture.starts_at), "DATE_FORMAT")
             document.text(x + 1, top + DATE_HEIGHT + 1, day)
     document.set_xy(document.l_margin, top + DATE_HEIGHT - ROW_HEIGHT)
-    document.cell(w=NUMBER_WIDTH, h=ROW_HEIGHT, text=_("Number"))
-    document.cell(w=NAME_WIDTH, h=ROW_HEIGHT, text=_("Name"))
+    for name, width in _about(register).items():
+        document.cell(w=width, h=ROW_HEIGHT, text=name)
     if with_sums:
         document.set_x(left + len(lectures) * DAY_WIDTH)
         document.cell(w=SUM_WIDTH, h=ROW_HEIGHT, text=_("Points"), align="R")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from campus.academics.models import Course, Lecture, Student
+from campus.academics.selectors import student_sections
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.policy import policy_for
 from campus.attendance.selectors import final_lectures
@@ -47,12 +48,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterRow:
-    """One student: the status in each lecture of the register, None where there is none; `reasons` says why the
-    student is excused, by the lecture's place in the register. `last_attended` is the start of the last lecture that
-    the student attended, None for none.
+    """One student: the section, if any; the status in each lecture of the register, None where there is none; `reasons`
+    says why the student is excused, by the lecture's place in the register. `last_attended` is the start of the last
+    lecture that the student attended, None for none.
     """
 
     student: Student
+    section: str
     statuses: tuple[StatusDefinition | None, ...]
     reasons: dict[int, str]
     tally: Tally
@@ -78,6 +80,10 @@ class Register:
     @property
     def below_count(self) -> int:
         return sum(row.is_below for row in self.rows)
+
+    @property
+    def has_sections(self) -> bool:
+        return any(row.section for row in self.rows)
 
     @property
     def used_statuses(self) -> tuple[StatusDefinition, ...]:
@@ -153,6 +159,7 @@ def build_register(
         code = override or (Status.EXCUSED if reason else machine)
         by_student.setdefault(student, [None] * len(lectures))[column] = definitions.get(code)
     students = Student.objects.filter(pk__in=records.values("student")).order_by("sort_key", "number_key")
+    sections = student_sections(course)
     rows = []
     for student in students:
         statuses = by_student[student.pk]
@@ -162,6 +169,7 @@ def build_register(
         rows.append(
             RegisterRow(
                 student=student,
+                section=sections.get(student.pk, ""),
                 statuses=tuple(statuses),
                 reasons=reasons.get(student.pk, {}),
                 tally=tally,

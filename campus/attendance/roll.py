@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import lecture_roster
+from campus.academics.selectors import lecture_roster, student_sections
 from campus.attendance.change_log import lock_lecture, log_change
 from campus.attendance.models import AttendanceChange, AttendanceRecord
 from campus.attendance.selectors import excuse_reasons, staff_who_named
@@ -58,12 +58,16 @@ def mark_students(
 
 
 @transaction.atomic
-def mark_others(*, lecture: Lecture, status: str, user: User) -> list[AttendanceRecord]:
-    """Set the status of all students of whom nothing is known (`is_unmarked`). Returns the records that changed."""
+def mark_others(*, lecture: Lecture, status: str, user: User, section: str = "") -> list[AttendanceRecord]:
+    """Set the status of all students, or of those of a section, of whom nothing is known (`is_unmarked`). Returns the
+    records that changed.
+    """
     lecture = lock_lecture(lecture.pk, user)
-    return write_overrides(
-        lecture, {record.pk: status for record in save_roll(lecture) if is_unmarked(record)}, user=user
-    )
+    others = [record for record in save_roll(lecture) if is_unmarked(record)]
+    if section:
+        sections = student_sections(lecture.course)
+        others = [record for record in others if sections.get(record.student_id) == section]
+    return write_overrides(lecture, {record.pk: status for record in others}, user=user)
 
 
 class MarkedByHand(UserError):

@@ -99,6 +99,7 @@ def _merge_enrolments(duplicate: Student, student: Student) -> None:
             continue
         own.valid_from = min(own.valid_from, row.valid_from)
         own.valid_to = max(own.valid_to, row.valid_to) if own.valid_to and row.valid_to else None
+        own.section = own.section or row.section
         own.save()
 
 

@@ -1,5 +1,6 @@
 """The forms of a class's page: its students and its settings."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -28,10 +29,14 @@ class AddStudentForm(forms.Form):
     start = DayField(
         label=gettext_lazy("From"), required=False, help_text=gettext_lazy("Empty: from the first day of the term.")
     )
+    section = forms.ChoiceField(label=gettext_lazy("Section"), required=False)
 
-    def __init__(self, *args: Any, course: Course, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, course: Course, sections: Collection[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.course = course
+        self.fields["section"].choices = [("", ""), *((name, name) for name in sections)]  # type: ignore[attr-defined]
+        if not sections:
+            del self.fields["section"]
 
     def clean_number(self) -> str:
         number: str = self.cleaned_data["number"]
@@ -41,10 +46,10 @@ class AddStudentForm(forms.Form):
         return number
 
 
-class EnrolmentDaysForm(forms.ModelForm):  # type: ignore[type-arg]
+class EnrolmentDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Enrolment
-        fields = ("valid_from", "valid_to")
+        fields = ("section", "valid_from", "valid_to")
         field_classes = {"valid_from": DayField, "valid_to": DayField}
         widgets = {"valid_from": DayInput, "valid_to": DayInput}
         labels = {"valid_from": gettext_lazy("In the class from"), "valid_to": gettext_lazy("To, this day included")}

@@ -4,6 +4,7 @@ and the log."""
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from campus.academics.models import Lecture, Student
 from campus.accounts.roles import AnyUser
@@ -13,7 +14,7 @@ from campus.attendance.selectors import changes_for, evidence_by_student, unknow
 from campus.common.messages import LocalizedMessage, localize
 from campus.recordings.models import Recording
 from campus.web.faces import Picture, best_pictures, crop_pictures, enrolment_face_urls
-from campus.web.roll_table import RollTable, build_roll_table
+from campus.web.roll_table import FILTERS, RollTable, build_roll_table
 from campus.web.timeline import Timeline, build_timeline
 
 MAX_CHANGES_SHOWN = 50
@@ -68,12 +69,28 @@ class LectureResult:
     hidden_changes: int
 
 
+def result_address(lecture_id: int, place: str = "result", *, show: str = "", section: str = "") -> str:
+    """Where the result is, at a place of the page, with the filters that are set."""
+    filters = {"show": show if show in FILTERS else "", "section": section}
+    return reverse(
+        "lecture", args=[lecture_id], query={name: text for name, text in filters.items() if text}, fragment=place
+    )
+
+
 def build_lecture_result(
-    user: AnyUser, lecture: Lecture, recording: Recording | None = None, *, show: str = "", whole_log: bool = False
+    user: AnyUser,
+    lecture: Lecture,
+    recording: Recording | None = None,
+    *,
+    show: str = "",
+    section: str = "",
+    whole_log: bool = False,
 ) -> LectureResult:
-    """The roll of the lecture, with pictures, times and unknown people of all its recordings or of the given one."""
+    """The roll of the lecture or of one of its sections, with pictures, times and unknown people of all its recordings
+    or of the given one.
+    """
     evidence = evidence_by_student(lecture, recording)
-    roll = build_roll_table(user, lecture, evidence, show=show)
+    roll = build_roll_table(user, lecture, evidence, show=show, section=section)
     records = [row.record for row in roll.all_rows if row.record.pk]
     changes = list(
         changes_for(user).filter(lecture=lecture).select_related("record__student").order_by("-created_at", "-id")

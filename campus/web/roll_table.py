@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture
+from campus.academics.selectors import student_sections
 from campus.accounts.roles import AnyUser
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff, Status
@@ -31,6 +32,7 @@ class RollRow:
     face: Picture | None = None
     enrolment_face: str = ""
     source: str = ""
+    section: str = ""
 
     @property
     def is_not_seen(self) -> bool:
@@ -75,7 +77,8 @@ class RollFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class RollTable:
-    """`rows` are those of `all_rows` that pass the filter `show`; everything else is about the whole lecture.
+    """`rows` are those of `all_rows` that pass the filter `show`; everything else is about all rows: those of the
+    chosen `section`, or of the whole lecture.
 
     `counts` has a CSS class, a label and a number of students of each status; `undo` says what would be taken back, and
     `undo_batch` which change that is. `choices` are the statuses that a person may set.
@@ -84,6 +87,8 @@ class RollTable:
     rows: list[RollRow]
     all_rows: list[RollRow]
     show: str
+    sections: list[str]
+    section: str
     filters: list[RollFilter]
     counts: list[tuple[str, str, int]]
     buttons: list[StatusDefinition]
@@ -106,6 +111,7 @@ def build_roll_table(
     evidence: Mapping[int, Sequence[Appearance]] | None = None,
     *,
     show: str = "",
+    section: str = "",
 ) -> RollTable:
     """The roll, with pictures from all recordings of the lecture or from `evidence`. The caller has checked that the
     user may see the lecture.
@@ -114,7 +120,9 @@ def build_roll_table(
         evidence = evidence_by_student(lecture)
     sign_off = SignOff.objects.filter(lecture=lecture).first()
     can_edit = can_edit_result(user, lecture) and not lecture.cancelled
-    roll = lecture_roll(lecture)
+    sections = student_sections(lecture.course)
+    section = section if section in sections.values() else ""
+    roll = [record for record in lecture_roll(lecture) if section in ("", sections.get(record.student_id))]
     faces = {student: next(iter(best_pictures(seen)), None) for student, seen in evidence.items()}
     enrolment_faces = enrolment_face_urls(user, [row.student_id for row in roll if not faces.get(row.student_id)])
     marked, named = marked_by(lecture), staff_who_named(lecture)
@@ -124,6 +132,7 @@ def build_roll_table(
             face=faces.get(record.student_id),
             enrolment_face=next(iter(enrolment_faces.get(record.student_id, [])), ""),
             source=_source(record, marked, named),
+            section=sections.get(record.student_id, ""),
             is_signed_off=sign_off is not None,
         )
         for record in roll
@@ -143,6 +152,8 @@ def build_roll_table(
         rows=by_filter.get(show, rows),
         all_rows=rows,
         show=show if show in by_filter else "",
+        sections=sorted(set(sections.values())),
+        section=section,
         filters=[
             RollFilter(key, label, len(by_filter[key]))
             for key, label in _filter_labels().items()

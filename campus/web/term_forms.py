@@ -1,5 +1,6 @@
 """The period and the classes that a page shows. They are part of the URL, so that it can be bookmarked and shared."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +41,23 @@ class RegisterForm(TermForm):
     """What a register shows, and who would be below if the class asked for another share."""
 
     required = forms.IntegerField(label=_("If required (%)"), required=False, min_value=0, max_value=100)
+    section = forms.ChoiceField(label=_("Section"), required=False)
     below = forms.BooleanField(required=False)
+
+    def __init__(self, *args: Any, sections: Mapping[int, str], **kwargs: Any) -> None:
+        """`sections` are those of the class's students, by their ids."""
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+        names = sorted(set(sections.values()))
+        self.fields["section"].choices = [("", _("All sections")), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        if not names:
+            del self.fields["section"]
+
+    @property
+    def students(self) -> list[int] | None:
+        """The ids of the students of the chosen section; None for all."""
+        chosen = self.cleaned_data.get("section") if self.is_valid() else ""
+        return [student for student, name in self.sections.items() if name == chosen] if chosen else None
 
     @property
     def required_percent(self) -> int | None:

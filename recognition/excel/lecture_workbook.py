@@ -65,6 +65,7 @@ class StudentRow:
     number: str
     name: str
     status: str
+    section: str = ""
     intervals: tuple[Interval, ...] = ()
     seconds: float = 0.0
     share: float = 0.0
@@ -161,9 +162,11 @@ def write_lecture_workbook(path: Path, report: LectureReport, translate: Transla
 
 def _add_attendance(writer: "ExcelWriter", report: LectureReport, translate: Translate) -> None:
     clock = _clock_format(report)
+    has_sections = any(student.section for student in report.students)
     formats = {
         translate("Number"): GENERAL_FORMAT,
         translate("Name"): GENERAL_FORMAT,
+        **({translate("Section"): GENERAL_FORMAT} if has_sections else {}),
         translate("Status"): GENERAL_FORMAT,
         translate("First seen"): clock,
         translate("Last seen"): clock,
@@ -177,6 +180,7 @@ def _add_attendance(writer: "ExcelWriter", report: LectureReport, translate: Tra
         [
             student.number,
             student.name,
+            *([student.section] if has_sections else []),
             student.status,
             *_first_and_last(report, student.intervals),
             student.seconds / 60 if report.recording else None,
@@ -190,7 +194,7 @@ def _add_attendance(writer: "ExcelWriter", report: LectureReport, translate: Tra
     sheet = add_table(writer, translate("Attendance"), list(formats), rows, formats, fixed=2)
     sheet.column_dimensions[get_column_letter(len(formats))].width = PICTURE_PX / 7 + 2
     for row, student in enumerate(report.students, start=2):
-        fill_cell(sheet.cell(row, 3), STATUS_COLOURS.get(student.status_code))
+        fill_cell(sheet.cell(row, 3 + has_sections), STATUS_COLOURS.get(student.status_code))
         if student.picture:
             _add_picture(sheet, row, len(formats), student.picture)
 

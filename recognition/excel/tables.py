@@ -126,13 +126,18 @@ def fill_cell(cell: Cell, colour: str | None) -> None:
 
 
 def save_workbook(path: Path, buffer: io.BytesIO, title: str) -> None:
-    """Write the workbook, whole or not at all, without the times that openpyxl and zip put into it.
+    """Write the workbook, whole or not at all. Raises OSError."""
+    with atomic_write(path) as beside:
+        beside.write_bytes(finish_workbook(buffer, title))
 
-    Raises OSError.
-    """
+
+def finish_workbook(buffer: io.BytesIO, title: str) -> bytes:
+    """The workbook without the times that openpyxl and zip put into it."""
     title = clean_text(title)
     properties = DocumentProperties(creator="Rollcall", title=title, created=WRITTEN_AT, modified=WRITTEN_AT)
-    with atomic_write(path) as beside, zipfile.ZipFile(buffer) as source, zipfile.ZipFile(beside, "w") as target:
+    finished = io.BytesIO()
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(finished, "w") as target:
         for name in source.namelist():
             content = tostring(properties.to_tree()) if name == "docProps/core.xml" else source.read(name)
             target.writestr(zipfile.ZipInfo(name, WRITTEN_AT.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
+    return finished.getvalue()

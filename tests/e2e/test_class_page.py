@@ -41,10 +41,10 @@ def test_a_student_is_added_excused_and_leaves_without_another_page(registrar: P
     row.get_by_role("button", name="Excuse").click()
     sees(page, "Mia Weber is excused.")
 
-    row.get_by_role("link", name="Edit days").click()
+    row.get_by_role("link", name="Edit").click()
     row.get_by_label("To, this day included").fill("2027-01-31")
     row.get_by_role("button", name="Save").click()
-    sees(page, "Days of Mia Weber saved.", "until 31 Jan 2027")
+    sees(page, "Mia Weber: saved.", "until 31 Jan 2027")
     enrolment = world.course.enrolments.get(student__number="W1")
     assert (enrolment.valid_to.isoformat(), enrolment.student.excuses.count()) == ("2027-01-31", 1)
 

@@ -175,6 +175,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('valid_from', models.DateField(default=django.utils.timezone.localdate, verbose_name='from')),
                 ('valid_to', models.DateField(blank=True, null=True, verbose_name='to')),
+                ('section', models.CharField(blank=True, help_text='A part of the class that meets on its own, like “Lab 2”.', max_length=40, verbose_name='section')),
                 ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='academics.course', verbose_name='class')),
                 ('student', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='academics.student', verbose_name='student')),
             ],

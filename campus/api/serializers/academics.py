@@ -136,7 +136,7 @@ class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
 
     class Meta:
         model = Enrolment
-        fields = ["id", "course", "student", "valid_from", "valid_to"]
+        fields = ["id", "course", "student", "section", "valid_from", "valid_to"]
         validators = [
             UniqueTogetherValidator(
                 Enrolment.objects.all(),
@@ -149,7 +149,7 @@ class EnrolmentSerializer(serializers.ModelSerializer[Enrolment]):
 class EnrolmentChangeSerializer(serializers.ModelSerializer[Enrolment]):
     class Meta:
         model = Enrolment
-        fields = ["valid_from", "valid_to"]
+        fields = ["section", "valid_from", "valid_to"]
 
 
 class SignOffSerializer(serializers.ModelSerializer[SignOff]):

@@ -120,8 +120,8 @@ class StartForm(forms.Form):
 @admin.register(Enrolment)
 class EnrolmentAdmin(RegistrarAdmin):
     form = EnrolmentForm
-    list_display = ("student", "course", "valid_from", "valid_to")
-    list_filter = (("course", CourseFilter), "valid_from")
+    list_display = ("student", "course", "section", "valid_from", "valid_to")
+    list_filter = (("course", CourseFilter), "section", "valid_from")
     list_select_related = ("student", "course")
     search_fields = ("student__number_key", "student__name_key", "course__code_key")
     autocomplete_fields = ("student", "course")

@@ -34,7 +34,8 @@ from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates_for, evidence_for
 from campus.web.faces import crop_pictures, enrolment_face_urls
 from campus.web.forms import StatusForm
-from campus.web.roll_table import FILTERS, RollRow
+from campus.web.lecture_result import result_address
+from campus.web.roll_table import RollRow
 from campus.web.views import StaffRequest
 
 CONFIRMED = {
@@ -43,15 +44,11 @@ CONFIRMED = {
 }
 
 
-def _redirect_to_result(lecture_id: int, place: str = "result", show: str = "") -> HttpResponse:
-    return redirect(reverse("lecture", args=[lecture_id]) + (f"?show={show}" if show else "") + f"#{place}")
-
-
 def _redirect_after_decision(request: StaffRequest, lecture_id: int, record: int) -> HttpResponse:
     """To the next student to confirm for who goes through them one after the other, else to the lecture's result."""
     if request.POST.get("list") == "confirm":
         return redirect(reverse("confirm", args=[lecture_id]) + f"?after={record}")
-    return _redirect_to_result(lecture_id)
+    return redirect(result_address(lecture_id))
 
 
 def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusForm) -> HttpResponse:
@@ -84,7 +81,7 @@ def record(request: StaffRequest, pk: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("{name}: saved.").format(name=record.student.name))
-            return _redirect_to_result(record.lecture_id, f"student-{record.student_id}")
+            return redirect(result_address(record.lecture_id, f"student-{record.student_id}"))
     return _record_page(request, record, form)
 
 
@@ -121,7 +118,7 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
     lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
     form = StatusForm(request.POST)
     students = {int(pk) for pk in request.POST.getlist("students") if pk.isdecimal() and len(pk) < 19}
-    show = request.POST.get("show", "")
+    show, section = request.POST.get("show", ""), request.POST.get("section", "")
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
     elif not students:
@@ -134,14 +131,15 @@ def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
                 lecture=lecture, students=students, status=status, user=request.user, reason=reason, by_hand=by_hand
             )
         except roll.MarkedByHand as question:
-            context = {"lecture": lecture, "students": students, "marked": question.count, "show": show}
-            return render(request, "web/roll_confirm.html", context | {"status": status, "reason": reason})
+            context = {"lecture": lecture, "students": students, "marked": question.count, "status": status}
+            context |= {"reason": reason, "show": show, "section": section}
+            return render(request, "web/roll_confirm.html", context)
         except UserError as error:
             messages.error(request, str(error))
         else:
             n = len(changed)
             messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
-    return _redirect_to_result(lecture.pk, show=show if show in FILTERS else "")
+    return redirect(result_address(lecture.pk, show=show, section=section))
 
 
 @require_POST
@@ -186,7 +184,7 @@ def _change_lecture(request: StaffRequest, pk: int, work: Callable[[Lecture], ob
         messages.error(request, str(error))
     else:
         messages.success(request, success)
-    return _redirect_to_result(lecture.pk)
+    return redirect(result_address(lecture.pk))
 
 
 # Whose face it is.
@@ -229,7 +227,7 @@ def unknown_person(request: StaffRequest, pk: int) -> HttpResponse:
             messages.error(request, str(error))
         else:
             messages.success(request, sentence)
-            return _redirect_to_result(lecture.pk)
+            return redirect(result_address(lecture.pk))
     context = {
         "person": person,
         "lecture": lecture,

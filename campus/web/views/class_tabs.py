@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from campus.academics.models import Course, Enrolment
 from campus.academics.search import MAX_CHARACTERS, matching_students
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.selectors import courses_for, student_sections, students_for
 from campus.academics.services import delete_enrolment, enrol_student, save_course, validate_and_save
 from campus.attendance.policy import policy_for
 from campus.attendance.services import save_policy
@@ -23,7 +23,7 @@ from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import active_gallery, enrolments_lacking_photos
 from campus.biometrics.services import request_training, set_embedder
 from campus.common.errors import UserError
-from campus.web.class_forms import AddStudentForm, CourseSettingsForm, EnrolmentDaysForm, PolicyForm
+from campus.web.class_forms import AddStudentForm, CourseSettingsForm, EnrolmentDetailsForm, PolicyForm
 from campus.web.class_page import build_class_head, build_photo_lines, build_student_lines
 from campus.web.inline_forms import render_form
 from campus.web.rule_examples import rule_examples
@@ -48,7 +48,8 @@ def _check_permission(request: StaffRequest, permission: str) -> None:
 def students(request: StaffRequest, pk: int) -> HttpResponse:
     """The students by surname, with photos and attendance. A POST adds one."""
     course = _get_course(request, pk)
-    form = AddStudentForm(request.POST if request.method == "POST" else None, course=course)
+    sections = sorted(set(student_sections(course).values()))
+    form = AddStudentForm(request.POST if request.method == "POST" else None, course=course, sections=sections)
     if form.is_bound:
         _check_permission(request, "academics.add_enrolment")
         if form.is_valid() and _add_student(request, course, form):
@@ -57,6 +58,10 @@ def students(request: StaffRequest, pk: int) -> HttpResponse:
     enrolments = course.enrolments.select_related("student").order_by("student__sort_key", "student__number_key")
     if wanted:
         enrolments = enrolments.filter(student__in=students_for(request.user).filter(matching_students(wanted)))
+    section = request.GET.get("section", "")
+    section = section if section in sections else ""
+    if section:
+        enrolments = enrolments.filter(section=section)
     page = Paginator(enrolments, STUDENTS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "course": course,
@@ -65,7 +70,9 @@ def students(request: StaffRequest, pk: int) -> HttpResponse:
         "form": form,
         "adds": form.is_bound or "add" in request.GET,
         "wanted": wanted,
-        "asked": urlencode({"q": wanted}) if wanted else "",
+        "sections": sections,
+        "section": section,
+        "asked": urlencode({name: text for name, text in (("q", wanted), ("section", section)) if text}),
         "page": page,
         "lines": build_student_lines(request.user, course, list(page)),
     }
@@ -90,7 +97,8 @@ def _add_student(request: StaffRequest, course: Course, form: AddStudentForm) ->
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def enrolment(request: StaffRequest, pk: int) -> HttpResponse:
-    """From when to when a student is in the class. A POST changes the days, or removes the student."""
+    """A student's section, and from when to when the student is in the class. A POST changes them, or removes the
+    student."""
     enrolment = get_object_or_404(
         Enrolment.objects.filter(course__in=courses_for(request.user)).select_related("course__term", "student"), pk=pk
     )
@@ -100,7 +108,7 @@ def enrolment(request: StaffRequest, pk: int) -> HttpResponse:
         delete_enrolment(enrolment=enrolment)
         messages.success(request, _("%(name)s is removed from the class.") % {"name": name})
         return redirect(back)
-    form = EnrolmentDaysForm(request.POST or None, instance=enrolment, auto_id=f"enrolment-{pk}-%s")
+    form = EnrolmentDetailsForm(request.POST or None, instance=enrolment, auto_id=f"enrolment-{pk}-%s")
     if request.method == "POST":
         _check_permission(request, "academics.change_enrolment")
     if form.is_valid():
@@ -109,7 +117,7 @@ def enrolment(request: StaffRequest, pk: int) -> HttpResponse:
         except UserError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("Days of %(name)s saved.") % {"name": name})
+            messages.success(request, _("{name}: saved.").format(name=name))
             return redirect(back)
     context = {"form": form, "course": enrolment.course, "enrolment": enrolment, "back": back}
     return render_form(request, "web/enrolment.html", "web/_enrolment_form.html", context)

@@ -199,7 +199,11 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         "provisional": provisional_result(lecture) if collected else None,
         "coverage_notes": coverage_notes(lecture),
         "result": build_lecture_result(
-            request.user, lecture, show=request.GET.get("show", ""), whole_log="log" in request.GET
+            request.user,
+            lecture,
+            show=request.GET.get("show", ""),
+            section=request.GET.get("section", ""),
+            whole_log="log" in request.GET,
         ),
     }
     return render(request, "web/lecture.html", context, status=400 if form.errors else 200)

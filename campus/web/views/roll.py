@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
@@ -21,7 +20,7 @@ from campus.attendance.models import AttendanceRecord
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
-from campus.web.lecture_result import build_lecture_result
+from campus.web.lecture_result import build_lecture_result, result_address
 from campus.web.views import StaffRequest
 
 
@@ -46,7 +45,11 @@ def mark(request: StaffRequest, pk: int) -> HttpResponse:
 def mark_others(request: StaffRequest, pk: int) -> HttpResponse:
     status = request.POST.get("status", "")
     return _change_roll(
-        request, pk, lambda lecture: roll.mark_others(lecture=lecture, status=status, user=request.user)
+        request,
+        pk,
+        lambda lecture: roll.mark_others(
+            lecture=lecture, status=status, user=request.user, section=request.POST.get("section", "")
+        ),
     )
 
 
@@ -78,10 +81,10 @@ def _change_roll(
         changed = work(lecture)
     except UserError as refused:
         error = str(refused)
-    n = len(changed)
+    n, show, section = len(changed), request.POST.get("show", ""), request.POST.get("section", "")
     if request.headers.get("X-Requested-With") == "XMLHttpRequest":
         recording = _shown_recording(request, lecture)
-        result = build_lecture_result(request.user, lecture, recording)
+        result = build_lecture_result(request.user, lecture, recording, show=show, section=section)
         students = {record.student_id for record in changed}
         context = {
             "lecture": lecture,
@@ -100,7 +103,7 @@ def _change_roll(
         messages.success(request, ngettext("{n} status taken back.", "{n} statuses taken back.", n).format(n=n))
     else:
         messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
-    return redirect(f"{reverse('lecture', args=[pk])}#{place}")
+    return redirect(result_address(pk, place, show=show, section=section))
 
 
 def _shown_recording(request: StaffRequest, lecture: Lecture) -> Recording | None:

@@ -191,7 +191,7 @@ def test_limits(registrar: Client, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_leaves_comes_back_the_same_and_is_no_formula(registrar: Client, course: Course) -> None:
     evil = Student.objects.create(number="007", name="=1+1", guardian_phone="+44 1", email="a@x.org")
-    Enrolment.objects.create(course=course, student=evil, valid_from=date(2026, 9, 1))
+    Enrolment.objects.create(course=course, student=evil, valid_from=date(2026, 9, 1), section="=A")
     Student.objects.create(number="-8", name="@Bob")
     for kind in ("csv", "xlsx"):
         content = registrar.post("/admin/academics/student/export/", {"kind": kind}).content

@@ -252,7 +252,7 @@ def test_the_register_asks_the_database_a_fixed_number_of_times(course: Course, 
         for student in Student.objects.all():
             mark(lecture, student, "present")
     statuses.clear_cache()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         build_register(course)
 
 

@@ -223,7 +223,7 @@ def test_pages_ask_the_database_a_fixed_number_of_times(
         reverse("compare"),
     ]
     for path in paths:
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(16):
             assert lecturer.get(path).status_code == 200
 
 
