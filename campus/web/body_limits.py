@@ -37,6 +37,7 @@ DOCUMENTS = frozenset(
     {
         "student-excuse",
         "course-excuse",
+        "course-roster",
         "lecture-excuse",
         "api-excuse-list",
         "admin:academics_student_import",
@@ -55,6 +56,7 @@ UPLOADS = frozenset(
         "api-photoimport-list",
         "admin:academics_student_photos",
         "admin:biometrics_facephoto_zip",
+        "course-photo-zip",
     }
 )
 # The photos of a student, who has a link and no login.

@@ -1,4 +1,4 @@
-"""The forms of a class's page: its students and its settings."""
+"""The forms of a class's page: its students, its timetable and its settings."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,11 +9,11 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Course, Enrolment
+from campus.academics.models import WEEKDAYS, Course, Enrolment, LectureSeries
 from campus.accounts.names import display_name
 from campus.accounts.selectors import lecturers
 from campus.attendance.models import RegisterPolicy
-from campus.web.forms import DayField, DayInput
+from campus.web.forms import DayField, DayInput, RoomInput
 
 
 class AddStudentForm(forms.Form):
@@ -61,6 +61,50 @@ class EnrolmentDetailsForm(forms.ModelForm):  # type: ignore[type-arg]
         if first and last and last < first:
             self.add_error("valid_to", _("The enrolment ends before it starts. Set a later day."))
         return values
+
+
+class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Lectures that come back each week. Days that are left empty are those of the class's term."""
+
+    weekdays = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("Days of the week"), choices=WEEKDAYS, coerce=int, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & {"first_day", "last_day"}:
+            self.fields[name].required = False
+            self.fields[name].help_text = _("Empty: that of the class's term.")
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        course = values.get("course") or getattr(self.instance, "course", None)
+        for name in ("first_day", "last_day"):
+            if name in values and values[name] is None:
+                if course and course.term:
+                    values[name] = getattr(course.term, name)
+                else:
+                    self.add_error(name, _("Enter a day, since the class has no term."))
+        return values
+
+
+class CourseSeriesForm(SeriesForm):
+    """The series of one class; the view finds the room of that name, or makes it."""
+
+    room = forms.CharField(label=gettext_lazy("Room"), max_length=100, required=False, widget=RoomInput)
+
+    class Meta:
+        model = LectureSeries
+        fields = ("weekdays", "starts", "ends", "title", "first_day", "last_day", "every_weeks", "time_zone")
+        field_classes = {"first_day": DayField, "last_day": DayField}
+        widgets = {
+            "starts": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "ends": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
+            "first_day": DayInput,
+            "last_day": DayInput,
+        }
+
+    field_order = ("weekdays", "starts", "ends", "room", "title", "first_day", "last_day", "every_weeks", "time_zone")
 
 
 class LecturersField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]

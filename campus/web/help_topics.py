@@ -200,6 +200,33 @@ CHAPTERS = (
                 picture="form",
             ),
             HelpTopic(
+                views=("course-timetable", "course-timetable-preview", "series"),
+                title=_("Timetable of a class"),
+                text=_(
+                    "Weekly lectures are planned once for the whole term, and holidays are left out. "
+                    "You see every lecture before any is created, also after a change."
+                ),
+                picture="agenda",
+            ),
+            HelpTopic(
+                views=("course-roster", "course-roster-preview"),
+                title=_("Import of a class's roster"),
+                text=_(
+                    "Students come from a CSV file or an Excel workbook; students who exist already keep their photos. "
+                    "The preview says who is new, changed or no longer listed, and nothing is saved until you import."
+                ),
+                picture="file",
+            ),
+            HelpTopic(
+                views=("course-photo-zip", "course-photo-import"),
+                title=_("Photos from a zip file"),
+                text=_(
+                    "Each folder in the zip has the photos of one student, and is named after the number or name. "
+                    "Where it is not sure whose photos they are, they wait until you choose the student."
+                ),
+                picture="photos",
+            ),
+            HelpTopic(
                 views=("course-photos",),
                 title=_("Photos of a class"),
                 text=_(

@@ -116,7 +116,9 @@ def things(world: World) -> dict[str, object]:
     )
     token, _ = create_token(user=world.own, name="script", scope="read", days=1)
     link = renew_calendar_link(user=world.own, course=world.course)
-    photo_import = PhotoImport.objects.create(user=world.registrar, original_name="photos.zip", total=1)
+    photo_import = PhotoImport.objects.create(
+        user=world.registrar, course=world.course, original_name="photos.zip", total=1
+    )
     waiting_photo = WaitingPhoto(photo_import=photo_import, folder="nobody", original_name="1.jpg", sha256="0" * 64)
     waiting_photo.thumbnail = default_storage.save("imports/small.jpg", ContentFile(jpeg()))
     waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
@@ -185,8 +187,8 @@ def things(world: World) -> dict[str, object]:
         ).pk,
         "photos facephoto": world.photo.pk,
         "zip photo-imports": photo_import.pk,
-        "import import-calendar imports": FileImport.objects.create(
-            user=world.registrar, kind=FileImport.Kind.ROSTER
+        "import import-calendar imports roster": FileImport.objects.create(
+            user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER
         ).pk,
         "waiting": waiting_photo.pk,
         "own-photos": photo_link_token(photo_link),

@@ -98,7 +98,7 @@ def test_from_a_question_to_the_sign_off(home: Page, world: World, size: Viewpor
     week = Week(timezone.localdate(world.lecture.starts_at) - timedelta(days=world.lecture.starts_at.weekday()))
     home.goto(f"/?week={week.next}")
     home.get_by_role("link", name="Previous week").click()
-    row = home.locator(".week tr", has_text="Loops")
+    row = home.locator(".lecture-table tr", has_text="Loops")
     expect(row).to_contain_text("1 to confirm")
     usable(home)
     home.set_viewport_size(size)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django import forms
 from django.contrib import messages
@@ -26,12 +26,42 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RelatedDropdownFilter
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from campus.academics.models import Course
 from campus.academics.selectors import CURRENT, current_courses_for
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
+from campus.web.forms import DayInput
+
+Form = TypeVar("Form", bound=forms.Form)
+ADMIN_WIDGETS: dict[type[forms.Widget], type[forms.Widget]] = {
+    forms.CheckboxInput: UnfoldBooleanSwitchWidget,
+    forms.FileInput: UnfoldAdminFileFieldWidget,
+    forms.NumberInput: UnfoldAdminIntegerFieldWidget,
+    forms.RadioSelect: UnfoldAdminRadioSelectWidget,
+    forms.Select: UnfoldAdminSelectWidget,
+    DayInput: UnfoldAdminTextInputWidget,
+}
+
+
+def use_admin_widgets(form: Form) -> Form:
+    """Give the fields of a form of the staff's pages the look of the admin."""
+    for field in form.fields.values():
+        plain = field.widget
+        if widget := ADMIN_WIDGETS.get(type(plain)):
+            kind = {"type": plain.input_type} if isinstance(plain, DayInput) else {}
+            field.widget = widget(attrs=plain.attrs | kind)
+            if isinstance(field, forms.ChoiceField):
+                field.widget.choices = field.choices
+    return form
 
 
 class CourseForm(forms.Form):

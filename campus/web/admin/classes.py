@@ -42,7 +42,7 @@ from campus.web.admin.base import (
 )
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
-from campus.web.admin.rosters import may_import
+from campus.web.roster_import import may_import
 from campus.web.training_report import error_rates
 
 MAX_STUDENTS_SHOWN = 60

@@ -1,19 +1,16 @@
 """Enrolments: a list of their own, and parts of the pages of classes and of students."""
 
-from collections.abc import Collection
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -21,16 +18,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from campus.academics.models import Enrolment
 from campus.academics.selectors import term_starts
 from campus.academics.services import set_enrolment_starts
-from campus.attendance.roster_changes import recordings_before_enrolment
 from campus.web.admin.base import (
     CourseFilter,
     RegistrarAdmin,
     call_service,
     render_change_link,
-    render_link,
 )
-
-MAX_LINKED_RECORDINGS = 80  # in one address
+from campus.web.roster_import import offer_to_look_again
 
 
 class LinkWidget(forms.Widget):
@@ -79,23 +73,6 @@ class ClassesInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
         return super().get_queryset(request).select_related("student", "course")
-
-
-def offer_to_look_again(request: HttpRequest, courses: Collection[int]) -> None:
-    """Say which recordings of these classes were counted before all students were enrolled, and how to repeat that."""
-    recordings = recordings_before_enrolment(courses)
-    if not recordings:
-        return
-    text = ngettext(
-        "%(n)d recording was counted before all of these students were enrolled. To look for them in it, add their "
-        "photos, then select it and choose “Take attendance again”:",
-        "%(n)d recordings were counted before all of these students were enrolled. To look for them in these, add "
-        "their photos, then select them and choose “Take attendance again”:",
-        len(recordings),
-    ) % {"n": len(recordings)}
-    query = {"id__in": ",".join(str(recording.pk) for recording in recordings[:MAX_LINKED_RECORDINGS])}
-    link = render_link(reverse("admin:recordings_recording_changelist", query=query), _("Recordings"))
-    messages.warning(request, format_html("{} {}", text, link))
 
 
 class StartForm(forms.Form):

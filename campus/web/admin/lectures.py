@@ -40,9 +40,9 @@ from campus.web.admin.base import (
     render_badge,
     signed_in_user,
 )
-from campus.web.admin.file_reading import wait_for_reading
 from campus.web.admin.recordings import RecordingColumns
 from campus.web.calendar_response import calendar_response
+from campus.web.file_reading import wait_for_reading
 
 IMPORT_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture")
 MAX_ROWS_SHOWN = 500
@@ -196,7 +196,8 @@ class LectureAdmin(RegistrarAdmin):
         if row is None:
             messages.error(request, _("This preview was already imported, or has expired. Choose the file again."))
             return redirect("admin:academics_lecture_calendar_import")
-        if waiting := wait_for_reading(request, row, _("Import a calendar")):
+        page = {**self.admin_site.each_context(request), "title": _("Import a calendar")}
+        if waiting := wait_for_reading(request, row, "admin/rollcall/file_reading.html", page):
             return waiting
         form = CalendarForm(initial={"course": row.course, "until": row.options["until"]})
         if row.error:

@@ -5,7 +5,6 @@ once.
 """
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -18,18 +17,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminFileFieldWidget
+from unfold.widgets import INPUT_CLASSES
 
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.biometrics import services
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.photo_import import ImportedFile, ImportResult
-from campus.biometrics.photo_waiting import import_photo_files
 from campus.biometrics.photo_zip import create_photo_import
 from campus.biometrics.selectors import photo_imports_for, photos_for
 from campus.common.errors import UserError
-from campus.web.admin.base import CourseForm, render_badge, render_change_link, signed_in_user
+from campus.web.admin.base import CourseForm, render_badge, render_change_link, signed_in_user, use_admin_widgets
+from campus.web.photo_upload import ZipFileForm, add_dropped_photos, result_rows, wants_json
 from recognition.media.file_kind import PHOTO_SUFFIXES
 
 ACCEPT = ",".join(sorted(PHOTO_SUFFIXES))
@@ -56,14 +55,9 @@ class PhotosForm(forms.Form):
     )
 
 
-class ZipForm(CourseForm):
+class ZipForm(CourseForm, ZipFileForm):
     no_course = gettext_lazy("All students")
     course_help = gettext_lazy("Only students on the roster of this class get photos.")
-    file = forms.FileField(
-        label=gettext_lazy("Zip file"),
-        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".zip"}),
-        help_text=gettext_lazy("One folder of photos for each student, named after the student number or name."),
-    )
 
 
 def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -72,10 +66,10 @@ def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
     student = get_object_or_404(students_for(request.user), pk=pk)
     form = PhotosForm(request.POST or None, request.FILES or None)
     result = _add_photos(student, form.cleaned_data["photos"]) if form.is_valid() else None
-    if _wants_json(request):
+    if wants_json(request):
         return JsonResponse(
             {
-                "rows": _result_rows(result),
+                "rows": result_rows(result),
                 "error": "" if form.is_valid() else " ".join(map(str, form.errors["photos"])),
             }
         )
@@ -89,19 +83,13 @@ def upload_photos_of_student(request: HttpRequest, pk: int) -> HttpResponseBase:
 def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:
     """Photos of many students: the form sends a zip file, the script a folder, file by file with their paths."""
     check_may_add_photos(request)
-    paths, files = request.POST.getlist("path"), request.FILES.getlist("photos")
-    if _wants_json(request):
+    if wants_json(request):
         course = _course(request, request.POST.get("course", ""))
-        try:
-            named = [(PurePosixPath(path), file) for path, file in zip(paths, files, strict=False)]
-            result, waiting = import_photo_files(files=named, course=course, user=signed_in_user(request))
-        except UserError as error:
-            return JsonResponse({"rows": [], "error": str(error)})
-        page = reverse("admin:biometrics_facephoto_import", args=[waiting.pk]) if waiting else ""
-        return JsonResponse({"rows": _result_rows(result), "error": "", "waiting": page})
-    form = ZipForm(
-        request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
-    )
+        return add_dropped_photos(
+            request, course, lambda row: reverse("admin:biometrics_facephoto_import", args=[row.pk])
+        )
+    initial = {"course": request.GET.get("class")}
+    form = use_admin_widgets(ZipForm(request.POST or None, request.FILES or None, request=request, initial=initial))
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
@@ -189,20 +177,6 @@ def _add_photos(student: Student, files: Iterable[Any]) -> ImportResult:
     return result
 
 
-def _result_rows(result: ImportResult | None) -> list[dict[str, str]]:
-    """What the script shows of each file, in the order of the upload."""
-    return [
-        {
-            "path": row.path,
-            "student": row.student.name if row.student else "",
-            "reason": str(row.reason),
-            "id": str(row.photo.pk) if row.photo else "",
-            "state": "waiting" if row.is_waiting else "",
-        }
-        for row in (result.rows if result else [])
-    ]
-
-
 def _course(request: HttpRequest, pk: str) -> Course | None:
     return get_object_or_404(courses_for(request.user), pk=pk) if pk.isdecimal() else None
 
@@ -210,7 +184,3 @@ def _course(request: HttpRequest, pk: str) -> Course | None:
 def check_may_add_photos(request: HttpRequest) -> None:
     if not request.user.has_perm("biometrics.add_facephoto"):
         raise PermissionDenied
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    return request.method == "POST" and request.headers.get("Accept") == "application/json"

@@ -33,7 +33,8 @@ from campus.web.admin.base import (
 from campus.web.admin.enrolments import ClassesInline
 from campus.web.admin.photo_upload import upload_photos_of_student
 from campus.web.admin.photos import PhotoInline
-from campus.web.admin.rosters import may_import, roster_urls
+from campus.web.admin.rosters import roster_urls
+from campus.web.roster_import import may_import
 
 
 class StudentForm(forms.ModelForm):  # type: ignore[type-arg]

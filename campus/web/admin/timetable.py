@@ -1,11 +1,10 @@
 """Rooms, holidays and series of lectures. Lectures are created only after somebody has seen the preview."""
 
-from collections import Counter
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,7 +12,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, time_format
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import RelatedDropdownFilter
@@ -22,19 +20,9 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room, Term
-from campus.academics.series import WRITTEN_CHANGES, DayChange, PlannedDay, apply_series, plan_all, plan_fingerprint
-from campus.common.errors import UserError
 from campus.web.admin.base import CourseFilter, RegistrarAdmin, render_badge
-
-VARIANTS = {
-    DayChange.NEW: "success",
-    DayChange.CHANGED: "info",
-    DayChange.REMOVED: "danger",
-    DayChange.KEPT: "warning",
-    DayChange.HOLIDAY: "",
-    DayChange.SAME: "",
-}
-PLAN_PERMISSIONS = ("academics.add_lecture", "academics.change_lecture", "academics.delete_lecture")
+from campus.web.class_forms import SeriesForm
+from campus.web.timetable import PLAN_PERMISSIONS, SeriesPreview, apply_previewed, preview_series
 
 
 def preview_url(series: "QuerySet[LectureSeries] | list[LectureSeries]") -> str:
@@ -80,7 +68,7 @@ class HolidayAdmin(RegistrarAdmin):
         return self._preview_or(request, obj, super().response_change(request, obj))
 
 
-class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
+class AdminSeriesForm(SeriesForm):
     weekdays = forms.TypedMultipleChoiceField(
         label=gettext_lazy("Days of the week"),
         choices=WEEKDAYS,
@@ -88,27 +76,10 @@ class SeriesForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in self.fields.keys() & {"first_day", "last_day"}:
-            self.fields[name].required = False
-            self.fields[name].help_text = _("Empty: that of the class's term.")
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        course = values.get("course")
-        for name in ("first_day", "last_day"):
-            if name in values and values[name] is None:
-                if course and course.term:
-                    values[name] = getattr(course.term, name)
-                else:
-                    self.add_error(name, _("Enter a day, since the class has no term."))
-        return values
-
 
 @admin.register(LectureSeries)
 class LectureSeriesAdmin(RegistrarAdmin):
-    form = SeriesForm
+    form = AdminSeriesForm
     list_display = ("course", "title", "days", "times", "room", "first_day", "last_day", "lectures_n")
     list_display_links = ("course",)
     list_filter = (("course", CourseFilter), ("room", RelatedDropdownFilter))
@@ -191,69 +162,29 @@ class LectureSeriesAdmin(RegistrarAdmin):
         chosen = LectureSeries.objects.select_related("course", "room")
         chosen = chosen.filter(pk__in=named) if named else chosen
         if request.method == "POST":
-            self._apply_plans(request, chosen)
+            apply_previewed(request, chosen)
             return redirect("admin:academics_lectureseries_changelist")
-        series = list(chosen)
-        plans = plan_all(series)
-        previews = [_preview_context(row, steps) for row, steps in zip(series, plans, strict=True)]
+        previews = preview_series(chosen)
         context = {
             "title": _("Preview of the timetable"),
-            "plans": [plan for plan in previews if plan["writes"] or len(plans) == 1],
-            "writes": sum(plan["writes"] for plan in previews),
-            "unchanged": sum(not plan["writes"] for plan in previews) if len(plans) > 1 else 0,
+            "plans": [_plan_context(preview) for preview in previews if preview.writes or len(previews) == 1],
+            "writes": sum(preview.writes for preview in previews),
+            "unchanged": sum(not preview.writes for preview in previews) if len(previews) > 1 else 0,
         }
         return TemplateResponse(
             request, "admin/rollcall/timetable.html", {**self.admin_site.each_context(request), **context}
         )
 
-    def _apply_plans(self, request: HttpRequest, chosen: QuerySet[LectureSeries]) -> None:
-        done = dict.fromkeys(WRITTEN_CHANGES, 0)
-        for series in chosen:
-            if fingerprint := request.POST.get(f"fingerprint-{series.pk}", ""):
-                try:
-                    counts = apply_series(series=series, fingerprint=fingerprint)
-                except UserError as error:
-                    messages.error(request, f"{series}: {error}")
-                else:
-                    done = {kind: n + counts[kind] for kind, n in done.items()}
-        sentence = _("Lectures: %(new)s created, %(changed)s changed, %(removed)s removed.")
-        messages.success(request, sentence % {str(kind.value): n for kind, n in done.items()})
 
-
-def _preview_context(series: LectureSeries, steps: list[PlannedDay]) -> dict[str, Any]:
-    """The preview of one plan, without the lectures that stay the same."""
-    counts = Counter(step.kind for step in steps)
+def _plan_context(preview: SeriesPreview) -> dict[str, Any]:
     return {
-        "series": series,
-        "heading": str(series),
-        "free_days": _free_days(steps),
-        "fingerprint": plan_fingerprint(steps),
-        "writes": sum(step.kind in WRITTEN_CHANGES for step in steps),
-        "counts": ", ".join(f"{kind.label}: {counts[kind]}" for kind in DayChange if counts[kind]),
+        "series": preview.series,
+        "heading": str(preview.series),
+        "free_days": preview.free_days,
+        "fingerprint": preview.fingerprint,
+        "counts": preview.counts,
         "table": {
             "headers": [_("Day"), _("Time"), _("Lecture"), _("Remark")],
-            "rows": [
-                [_day(step), _times(series, step), render_badge(str(step.kind.label), VARIANTS[step.kind]), step.remark]
-                for step in steps
-                if step.kind != DayChange.SAME
-            ],
+            "rows": [[day.day, day.times, render_badge(day.label, day.variant), day.remark] for day in preview.days],
         },
     }
-
-
-def _free_days(steps: list[PlannedDay]) -> list[str]:
-    """A sentence for each holiday: on which days it takes the lecture away."""
-    days: dict[str, list[str]] = {}
-    for step in steps:
-        if step.kind == DayChange.HOLIDAY or (step.kind == DayChange.REMOVED and step.remark):
-            days.setdefault(step.remark, []).append(date_format(step.day, _("j M")))
-    sentence = _("No lecture on %(days)s: %(holiday)s.")
-    return [sentence % {"days": get_text_list(when, _("and")), "holiday": name} for name, when in days.items()]
-
-
-def _day(step: PlannedDay) -> str:
-    return date_format(step.day, _("D j M Y"))
-
-
-def _times(series: LectureSeries, step: PlannedDay) -> str:
-    return "–".join(date_format(moment.astimezone(series.zone), "H:i") for moment in (step.starts_at, step.ends_at))  # noqa: RUF001

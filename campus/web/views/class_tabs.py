@@ -34,11 +34,13 @@ STUDENTS_PER_PAGE = 50
 PHOTO_LINES_PER_PAGE = 25
 
 
-def _get_course(request: StaffRequest, pk: int) -> Course:
+def get_course(request: StaffRequest, pk: int) -> Course:
+    """The class, if the user may see it."""
     return get_object_or_404(courses_for(request.user).select_related("term"), pk=pk)
 
 
-def _check_permission(request: StaffRequest, permission: str) -> None:
+def check_permission(request: StaffRequest, permission: str) -> None:
+    """Raises PermissionDenied, which is answered with 403."""
     if not request.user.has_perm(permission):
         raise PermissionDenied
 
@@ -47,11 +49,11 @@ def _check_permission(request: StaffRequest, permission: str) -> None:
 @login_required
 def students(request: StaffRequest, pk: int) -> HttpResponse:
     """The students by surname, with photos and attendance. A POST adds one."""
-    course = _get_course(request, pk)
+    course = get_course(request, pk)
     sections = sorted(set(student_sections(course).values()))
     form = AddStudentForm(request.POST if request.method == "POST" else None, course=course, sections=sections)
     if form.is_bound:
-        _check_permission(request, "academics.add_enrolment")
+        check_permission(request, "academics.add_enrolment")
         if form.is_valid() and _add_student(request, course, form):
             return redirect("course-students", pk)
     wanted = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_CHARACTERS]
@@ -104,13 +106,13 @@ def enrolment(request: StaffRequest, pk: int) -> HttpResponse:
     )
     back, name = reverse("course-students", args=[enrolment.course_id]), enrolment.student.name
     if request.method == "POST" and "remove" in request.POST:
-        _check_permission(request, "academics.delete_enrolment")
+        check_permission(request, "academics.delete_enrolment")
         delete_enrolment(enrolment=enrolment)
         messages.success(request, _("%(name)s is removed from the class.") % {"name": name})
         return redirect(back)
     form = EnrolmentDetailsForm(request.POST or None, instance=enrolment, auto_id=f"enrolment-{pk}-%s")
     if request.method == "POST":
-        _check_permission(request, "academics.change_enrolment")
+        check_permission(request, "academics.change_enrolment")
     if form.is_valid():
         try:
             validate_and_save(enrolment)
@@ -127,7 +129,7 @@ def enrolment(request: StaffRequest, pk: int) -> HttpResponse:
 @login_required
 def photos(request: StaffRequest, pk: int) -> HttpResponse:
     """The photos of each student with their verdicts, and where to drop more of them: of one student, or of many."""
-    course = _get_course(request, pk)
+    course = get_course(request, pk)
     enrolments = course.enrolments.select_related("student").order_by("student__sort_key", "student__number_key")
     lacking = enrolments_lacking_photos(Course.objects.filter(pk=pk))
     only_lacking = "lacking" in request.GET
@@ -155,8 +157,8 @@ def photos(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def train(request: StaffRequest, pk: int) -> HttpResponse:
-    course = _get_course(request, pk)
-    _check_permission(request, "biometrics.add_gallery")
+    course = get_course(request, pk)
+    check_permission(request, "biometrics.add_gallery")
     try:
         request_training(course=course)
     except UserError as error:
@@ -170,14 +172,14 @@ def train(request: StaffRequest, pk: int) -> HttpResponse:
 @login_required
 def settings(request: StaffRequest, pk: int) -> HttpResponse:
     """The class's settings, each rule with an example."""
-    course = _get_course(request, pk)
+    course = get_course(request, pk)
     data = request.POST if request.method == "POST" else None
     if data is not None:
-        _check_permission(request, "academics.change_course")
+        check_permission(request, "academics.change_course")
     form, policy_form = CourseSettingsForm(data, instance=course), PolicyForm(data, instance=policy_for(course))
     if form.is_valid() and policy_form.is_valid() and _save_settings(request, form, policy_form):
         return redirect("course-settings", pk)
-    shown = _get_course(request, pk) if form.errors or policy_form.errors else course
+    shown = get_course(request, pk) if form.errors or policy_form.errors else course
     context = {
         "course": shown,
         "head": build_class_head(shown),
@@ -210,7 +212,7 @@ def _save_settings(request: StaffRequest, form: CourseSettingsForm, policy_form:
 @login_required
 def examples(request: StaffRequest, pk: int) -> HttpResponse:
     """What the rules would mean with the values in the form; a rule whose value can't be read says nothing."""
-    course = _get_course(request, pk)
+    course = get_course(request, pk)
     form = CourseSettingsForm(request.GET, instance=course)
     policy_form = PolicyForm(request.GET, instance=policy_for(course))
     unreadable = form.errors.keys() | policy_form.errors.keys()

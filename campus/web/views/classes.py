@@ -40,7 +40,7 @@ from campus.web.faces import crop_pictures
 from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
 from campus.web.inline_forms import render_form
 from campus.web.lecture_result import build_lecture_result
-from campus.web.lecture_states import with_to_confirm_count
+from campus.web.lecture_states import lecture_rows
 from campus.web.term_home import build_term_home
 from campus.web.tour import tour_for
 from campus.web.views import StaffRequest
@@ -92,19 +92,17 @@ def home(request: StaffRequest) -> HttpResponse:
 def course(request: StaffRequest, pk: int) -> HttpResponse:
     course = get_object_or_404(courses_for(request.user).select_related("term"), pk=pk)
     now = timezone.now()
-    lectures = lectures_for(request.user).filter(course=course).select_related("room", "sign_off")
+    lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
-    held = (
-        with_to_confirm_count(request.user, lectures.filter(starts_at__lte=now))
-        .prefetch_related("recordings")
-        .order_by("-starts_at", "pk")
-    )
+    held = lectures.filter(starts_at__lte=now).order_by("-starts_at", "pk")
+    page = Paginator(held, 30).get_page(request.GET.get("page"))
     context = {
         "course": course,
         "head": build_class_head(course),
         "tab": "lectures",
-        "page": Paginator(held, 30).get_page(request.GET.get("page")),
-        "coming": coming if "all" in request.GET else coming[:COMING],
+        "page": page,
+        "held": lecture_rows(request.user, held.filter(pk__in=[lecture.pk for lecture in page])),
+        "coming": lecture_rows(request.user, coming, None if "all" in request.GET else COMING),
         "coming_n": coming.count(),
         "recurring": len(recurring_people(request.user, course)),
     }
