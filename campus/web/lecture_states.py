@@ -81,8 +81,10 @@ def with_to_confirm_count(user: AnyUser, lectures: QuerySet[Lecture]) -> QuerySe
     )
 
 
-def lecture_rows(user: AnyUser, lectures: QuerySet[Lecture], limit: int | None = None) -> list[LectureRow]:
-    """The first `limit` of the lectures, which the user may see, or all of them. The number of queries is fixed."""
+def lecture_rows(
+    user: AnyUser, lectures: QuerySet[Lecture], limit: int | None = None, start: int = 0
+) -> list[LectureRow]:
+    """`limit` of the lectures, which the user may see, or all of them. The number of queries is fixed."""
     codes = [code for code, status in status_definitions().items() if status.is_attended]
     attended = Q(override_status__in=codes) | Q(override_status="", machine_status__in=ATTENDED)
     uploads = uploads_for(user).filter(lecture=OuterRef("pk"), recording=None, expires_at__gt=timezone.now())
@@ -101,7 +103,7 @@ def lecture_rows(user: AnyUser, lectures: QuerySet[Lecture], limit: int | None =
             collecting=Exists(collections),
         )
     )
-    return list(_rows(found[:limit], can_write=not is_auditor(user)))
+    return list(_rows(found[start : limit and start + limit], can_write=not is_auditor(user)))
 
 
 def _count(records: QuerySet[Any]) -> Subquery:

@@ -94,7 +94,13 @@ def preview_import(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             use_admin_widgets(form)
     context = {
         **_page_context(request),
-        "preview": preview,
+        "course": preview.course,
+        "problem": preview.problem,
+        "doubtful_texts": preview.doubtful_texts,
+        "format_form": preview.format_form,
+        "form": preview.form,
+        "decisions": preview.decisions,
+        "plan": preview.plan,
         "tables": preview_tables(preview.plan, render_badge) if preview.plan else [],
     }
     return TemplateResponse(request, "admin/rollcall/roster_preview.html", context)

@@ -47,6 +47,7 @@ from campus.web.views import StaffRequest
 
 LATEST = 4
 COMING = 5
+HELD_PER_PAGE = 30
 TILES = 24
 
 
@@ -95,13 +96,13 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = lectures.filter(starts_at__lte=now).order_by("-starts_at", "pk")
-    page = Paginator(held, 30).get_page(request.GET.get("page"))
+    page = Paginator(held, HELD_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "course": course,
         "head": build_class_head(course),
         "tab": "lectures",
         "page": page,
-        "held": lecture_rows(request.user, held.filter(pk__in=[lecture.pk for lecture in page])),
+        "held": lecture_rows(request.user, held, HELD_PER_PAGE, (page.number - 1) * HELD_PER_PAGE),
         "coming": lecture_rows(request.user, coming, None if "all" in request.GET else COMING),
         "coming_n": coming.count(),
         "recurring": len(recurring_people(request.user, course)),
