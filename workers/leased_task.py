@@ -25,6 +25,7 @@ from campus.common.jobs import (
     release,
     renew,
 )
+from campus.common.log_context import add_log_context
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
 from workers.celery import app
@@ -49,11 +50,12 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
             row = job.claim(pk, owner=uuid4().hex)
             if row is None:
                 return  # the message was repeated: another worker has the row, or the job is done
-            try:
-                run_attempt(job, function, row)
-            finally:
-                if after:
-                    after(row)
+            with add_log_context(job=job.name, row=row.pk, recording=getattr(row, "recording_id", None)):
+                try:
+                    run_attempt(job, function, row)
+                finally:
+                    if after:
+                        after(row)
 
         return function
 

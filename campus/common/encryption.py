@@ -57,6 +57,11 @@ def rewrap(envelope: bytes) -> bytes:
     return _envelope(_unwrap(envelope))
 
 
+def key_ids() -> list[str]:
+    """What the keys of the ring are called, which tells nothing of the keys."""
+    return [key_id.hex() for key_id in _key_ring()]
+
+
 def _key_ring() -> dict[bytes, bytes]:
     """The keys by their ids, the newest first."""
     return _with_ids(*settings.ENCRYPTION_KEYS)

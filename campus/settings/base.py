@@ -47,11 +47,14 @@ INSTALLED_APPS = [
     "campus.recordings.apps.RecordingsConfig",
     "campus.outbox.apps.OutboxConfig",
     "campus.attendance.apps.AttendanceConfig",
+    "campus.operations.apps.OperationsConfig",
     "campus.api.apps.ApiConfig",
     "campus.web.apps.WebConfig",
 ]
 
 MIDDLEWARE = [
+    "campus.web.middleware.name_request",
+    "campus.operations.request_counts.count_requests",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "campus.web.middleware.set_security_headers",
@@ -241,10 +244,21 @@ MAX_RECORDING_BYTES = env.int("ROLLCALL_MAX_RECORDING_BYTES", default=64 * 1024*
 MAX_DOCUMENT_BYTES = 10 * 1024**2  # of an excuse
 MAX_PHOTO_BYTES = env.int("ROLLCALL_MAX_PHOTO_BYTES", default=40 * 1024**2)
 
+# Who may read /metrics: programs with this token, and those on these networks, such as 10.0.0.0/8. Nobody by default.
+METRICS_TOKEN = env.str("ROLLCALL_METRICS_TOKEN", default="")
+METRICS_NETWORKS: list[str] = env.list("ROLLCALL_METRICS_NETWORKS", default=[])
+# Encrypts backups; see campus/operations/backup.py.
+BACKUP_PASSPHRASE = env.str("ROLLCALL_BACKUP_PASSPHRASE", default="").strip()
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "campus.common.json_logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": env.str("ROLLCALL_LOG_FORMAT", default="line")}
+    },
     "root": {"handlers": ["console"], "level": env.str("ROLLCALL_LOG_LEVEL", default="INFO")},
 }

@@ -1,9 +1,11 @@
 """A campus: behind nginx with TLS. Refuses to start without keys of its own."""
 
+import sys
+
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import *  # noqa: F403
-from .base import ENCRYPTION_KEYS, SECRET_KEY, STORAGES, env
+from .base import ENCRYPTION_KEYS, LOGGING, SECRET_KEY, STORAGES, env
 from .encryption_keys import HOW_TO_MAKE_A_KEY
 
 if len(SECRET_KEY) < 50:
@@ -17,9 +19,13 @@ if not ENCRYPTION_KEYS:
         f"without them, it can't be read. In a new installation, make a key. {HOW_TO_MAKE_A_KEY}"
     )
 
+if not sys.stderr.isatty():
+    LOGGING["handlers"]["console"]["formatter"] = env.str("ROLLCALL_LOG_FORMAT", default="json")
 STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("ROLLCALL_SSL_REDIRECT", default=True)
+# What monitors ask from inside, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31536000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

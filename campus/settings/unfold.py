@@ -84,6 +84,17 @@ def unfold(institution: str) -> dict[str, Any]:
                     ],
                 },
                 {"title": gettext_lazy("People"), "items": [_item(gettext_lazy("Staff"), "badge", "auth_user")]},
+                {
+                    "title": gettext_lazy("Server"),
+                    "items": [
+                        {
+                            "title": gettext_lazy("System"),
+                            "icon": "monitor_heart",
+                            "link": reverse_lazy("admin:system"),
+                            "permission": "campus.web.admin.system_page.may_see_system",
+                        }
+                    ],
+                },
             ],
         },
     }

@@ -34,7 +34,13 @@ class RegistrarSite(UnfoldAdminSite):
         return TemplateResponse(request, "admin/rollcall/dashboard.html", context)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        return [path("workers/", self.admin_view(self.workers), name="workers"), *super().get_urls()]
+        from campus.web.admin.system_page import system_page
+
+        return [
+            path("workers/", self.admin_view(self.workers), name="workers"),
+            path("system/", self.admin_view(system_page), name="system"),
+            *super().get_urls(),
+        ]
 
     def workers(self, request: HttpRequest) -> HttpResponseBase:
         """A section of the first page that loads on its own, since workers may take a while to answer."""

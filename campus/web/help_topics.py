@@ -505,6 +505,15 @@ ADMIN_CHAPTER = HelpChapter(
             picture="mail",
         ),
         HelpTopic(
+            views=("admin:system",),
+            title=_("System"),
+            text=_(
+                "Each line is something that Rollcall needs: whether it is there, and what to do if it is not. "
+                "Only administrators see it; on the server, the command manage.py doctor says the same."
+            ),
+            picture="chart",
+        ),
+        HelpTopic(
             views=("admin:auth_group",),
             title=_("Rights of the roles"),
             text=_(

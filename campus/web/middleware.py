@@ -1,12 +1,15 @@
-"""The headers that tell a browser what a page may do, besides those of Django's SecurityMiddleware.
+"""The id of a request, and the headers that tell a browser what a page may do, besides those of Django itself.
 
 Scripts and styles are our own files, nothing is written into the page, and no other site may embed it or what it shows.
 """
 
+import uuid
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+
+from campus.common.log_context import add_log_context
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -27,6 +30,21 @@ HASH_WORKER = STRICT.replace("script-src 'self'", "script-src 'self' 'wasm-unsaf
 HASH_WORKER_PATH = "web/file_hash_worker."  # a stored static file's name has a hash after it
 # The camera takes enrolment photos.
 PERMISSIONS = "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+
+def name_request(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: each request has an id, which its lines in the log and its response have."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request_id = uuid.uuid4().hex
+        with add_log_context(request=request_id):
+            response = get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+    return middleware
 
 
 def set_security_headers(

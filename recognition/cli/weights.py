@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from recognition.cli.environment import weights_folder
-from recognition.embedding import dlib_facenet, dlib_resnet, facenet
+from recognition.embedding import EMBEDDERS, dlib_facenet, dlib_resnet, facenet
 from recognition.embedding.weights.facenet_files import MODELS
 from recognition.embedding.weights.installed import SOURCES, InstalledWeights, WeightsFolder
 from recognition.errors import RecognitionError, WeightsMissing
@@ -28,6 +28,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     fetch = actions.add_parser("fetch", help="download from the publisher, convert and install")
     fetch.add_argument("name", choices=list(SOURCES), metavar="NAME", help=", ".join(SOURCES))
     fetch.set_defaults(run=lambda options: install(lambda folder: folder.fetch(options.name)))
+    find = actions.add_parser("find", help="check that the weights of some models are there; they are not read")
+    find.add_argument("names", nargs="+", choices=list(EMBEDDERS), metavar="NAME", help=", ".join(EMBEDDERS))
+    find.set_defaults(run=run_find)
     actions.add_parser("verify", help="check that what is installed is unchanged and works").set_defaults(
         run=run_verify
     )
@@ -77,6 +80,15 @@ def find_package(packaged_weights: Callable[[], Path]) -> str:
         return f"comes with a package, {packaged_weights()}"
     except WeightsMissing as error:
         return str(error)
+
+
+def run_find(options: argparse.Namespace) -> int:
+    folder = WeightsFolder(weights_folder())
+    for name in options.names:
+        for part in (dlib_resnet.ID, dlib_facenet.FACENET_ID) if name == dlib_facenet.ID else (name,):
+            file = dlib_resnet.packaged_weights() if part == dlib_resnet.ID else folder.file_of(part)
+            print(f"{part}: {file or facenet.packaged_weights(part)}")
+    return 0
 
 
 def run_verify(_options: argparse.Namespace) -> int:

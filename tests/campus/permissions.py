@@ -256,7 +256,7 @@ def ask(client: Client, verb: str, where: str, data: dict[str, str] | None = Non
 
 def outcome(response: Any, where: str, *, known: bool) -> str:
     status, to = response.status_code, response.headers.get("Location", "")
-    if status >= 500 and status != 507:
+    if status >= 500 and status not in (503, 507):
         return FAULT
     if status == 401 or to.startswith(("/login/", "/admin/login/")):
         return NO if known else LOGIN
@@ -338,7 +338,7 @@ def answers(clients: dict[str, Client], where: str, send: Callable[[Client], Any
         with nullcontext() if who == RENDERED_FOR else unrendered():
             response = send(client)
         given[who] = outcome(response, where, known=who != "anonymous")
-        if given[who] == YES and response.status_code == 200:
+        if given[who] == YES and response.status_code in (200, 503):
             gives = response.headers.get("Content-Type", "").partition(";")[0]
     return {"gives": gives} | given
 

@@ -34,8 +34,8 @@ from tests.campus.permissions import (
     written,
 )
 
-# What is there without a login: how to get in, the language, and the links of calendars and for students' photos, which
-# are secrets of their own.
+# What is there without a login: how to get in, the language, what monitors ask, and the links of calendars and for
+# students' photos, which are secrets of their own.
 PUBLIC = {
     *(
         "login",
@@ -47,6 +47,8 @@ PUBLIC = {
         "set_language",
         "calendar",
         "health",
+        "livez",
+        "readyz",
         "own-photos",
         "own-photo-picture",
     ),

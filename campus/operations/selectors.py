@@ -1,0 +1,101 @@
+"""What whoever runs the server wants to know, from the database alone and with few queries."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Avg, CharField, Count, Min, Q, QuerySet, Value
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from campus.cctv.models import Alarm
+from campus.common import jobs
+from campus.recordings.models import Recording, Segment
+
+RECENT = timedelta(days=7)  # what is older says nothing of how the server is today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCounts:
+    """How many rows of one kind of job wait and run, and when the message of the first that waits was sent."""
+
+    name: str
+    queue: str
+    waiting: int
+    running: int
+    waiting_since: datetime | None
+
+
+def count_jobs() -> list[JobCounts]:
+    """The counts of all kinds of jobs, in one query."""
+    waits = jobs.not_leased() & Q(attempts__lt=settings.MAX_ATTEMPTS)
+    counts: list[QuerySet[dict[str, object]]] = [
+        job.waiting()
+        .order_by()
+        .annotate(job_name=Value(job.name, output_field=CharField()))
+        .values("job_name")
+        .annotate(
+            waiting=Count("pk", filter=waits),
+            running=Count("pk", filter=Q(lease_until__gte=timezone.now())),
+            waiting_since=Min("published_at", filter=waits),
+        )
+        for job in jobs.JOBS
+    ]
+    found = {row["job_name"]: row for row in counts[0].union(*counts[1:], all=True)}
+    return [
+        JobCounts(
+            name=job.name,
+            queue=job.queue,
+            waiting=found.get(job.name, {}).get("waiting", 0),
+            running=found.get(job.name, {}).get("running", 0),
+            waiting_since=found.get(job.name, {}).get("waiting_since"),
+        )
+        for job in jobs.JOBS
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late the scheduler is with a periodic task."""
+
+    name: str
+    late: timedelta
+
+    @property
+    def minutes(self) -> int:
+        return int(self.late.total_seconds() // 60)
+
+
+def schedule_lateness() -> Iterator[Lateness]:
+    """All enabled periodic tasks."""
+    for task in PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name"):
+        last = task.last_run_at or task.date_changed
+        remaining: timedelta = task.schedule.remaining_estimate(timezone.localtime(last))
+        yield Lateness(task.name, max(-remaining, timedelta()))
+
+
+def count_recordings() -> list[tuple[str, int, datetime]]:
+    """How many recordings of the last days are in each state, and when the first of them was added."""
+    recent = Recording.objects.filter(created_at__gte=timezone.now() - RECENT).order_by()
+    return list(recent.values_list("state").annotate(n=Count("pk"), since=Min("created_at")))
+
+
+def mean_coverage() -> tuple[float | None, int]:
+    """Which share of the recordings that were finished in the last days counts, on average, and how many of them have
+    gaps."""
+    finished = Recording.objects.filter(state=Recording.State.DONE, finished_at__gte=timezone.now() - RECENT)
+    counts = finished.aggregate(mean=Avg("coverage"), gaps=Count("pk", filter=Q(coverage__lt=1)))
+    return counts["mean"], counts["gaps"]
+
+
+def count_segments() -> list[tuple[str, int]]:
+    """How many segments of the recordings of the last days are in each state."""
+    recent = Segment.objects.filter(recording__created_at__gte=timezone.now() - RECENT).order_by()
+    return list(recent.values_list("state").annotate(n=Count("pk")))
+
+
+def count_alarms() -> dict[str, int]:
+    """How many alarms of each kind are on."""
+    found = dict(Alarm.objects.filter(ended_at=None).order_by().values_list("kind").annotate(n=Count("pk")))
+    return {kind: found.get(kind, 0) for kind in Alarm.Kind.values}
