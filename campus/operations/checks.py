@@ -35,7 +35,7 @@ from campus.common.storage import delete_media, media_path, read_media, report_p
 from campus.operations import selectors
 from campus.operations.models import Backup
 
-CONNECT_SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 5
 MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 MAX_LATENESS: Final = timedelta(minutes=10)
 MAX_QUEUE_WAIT: Final = timedelta(hours=1)

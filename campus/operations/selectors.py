@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Avg, CharField, Count, Min, Q, QuerySet, Value
+from django.db.models import Avg, CharField, Count, Min, Q, Value
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -30,7 +31,7 @@ class JobCounts:
 def count_jobs() -> list[JobCounts]:
     """The counts of all kinds of jobs, in one query."""
     waits = jobs.not_leased() & Q(attempts__lt=settings.MAX_ATTEMPTS)
-    counts: list[QuerySet[dict[str, object]]] = [
+    counts: list[Any] = [
         job.waiting()
         .order_by()
         .annotate(job_name=Value(job.name, output_field=CharField()))

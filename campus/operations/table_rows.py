@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from recognition.messages import Message
 
 ROWS_PER_QUERY: Final = 1000
 # What JSON has no type for: the name of the type, how it is written, and how it is read.
-TYPES: Final[dict[str, tuple[type, Any, Any]]] = {
+TYPES: Final[dict[str, tuple[Any, Any, Any]]] = {
     "bytes": (bytes, lambda value: base64.b64encode(value).decode(), base64.b64decode),
     "datetime": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     "date": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
@@ -49,8 +50,9 @@ def stored_models() -> list[type[models.Model]]:
 @contextmanager
 def snapshot() -> Iterator[None]:
     """What is read within is the database of one moment, while others write on."""
+    database: Any = connection
     if connection.vendor == "sqlite":
-        write_mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"
+        write_mode, database.transaction_mode = database.transaction_mode, "DEFERRED"  # writers need not wait
     try:
         with transaction.atomic():
             if connection.vendor == "postgresql":
@@ -59,7 +61,7 @@ def snapshot() -> Iterator[None]:
             yield
     finally:
         if connection.vendor == "sqlite":
-            connection.transaction_mode = write_mode
+            database.transaction_mode = write_mode
 
 
 def dump_rows() -> Iterator[str]:
@@ -78,19 +80,16 @@ def load_rows(lines: Iterable[str]) -> int:
     with transaction.atomic():
         tables = [model._meta.db_table for model in stored_models()]
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
-        insert, batch = None, []
-        for line in map(json.loads, lines):
-            if isinstance(line, dict) or len(batch) == ROWS_PER_QUERY:
-                if insert:
-                    insert(batch)
+        batch: list[list[Any]] = []
+        insert: Callable[[list[list[Any]]], None] | None = None
+        for line in chain(map(json.loads, lines), [None]):  # None: the end
+            if insert and (not isinstance(line, list) or len(batch) == ROWS_PER_QUERY):
+                insert(batch)
                 count, batch = count + len(batch), []
             if isinstance(line, dict):
                 insert = _inserter(apps.get_model(line["model"]), line["columns"])
-            else:
+            elif line:
                 batch.append(line)
-        if insert:
-            insert(batch)
-        count += len(batch)
         with connection.cursor() as cursor:
             for statement in connection.ops.sequence_reset_sql(no_style(), stored_models()):
                 cursor.execute(statement)
@@ -98,16 +97,16 @@ def load_rows(lines: Iterable[str]) -> int:
     return count
 
 
-def _inserter(model: type[models.Model], names: list[str]) -> Callable[[list[Any]], None]:
+def _inserter(model: type[models.Model], names: list[str]) -> Callable[[list[list[Any]]], None]:
     """What inserts rows past Django's own saving, which would set times anew and encrypt again."""
     by_name = {field.attname: field for field in model._meta.local_concrete_fields}
     fields = [by_name[name] for name in names]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(str(field.column)) for field in fields)
     values = ", ".join(["%s"] * len(fields))
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({values})"  # noqa: S608
 
-    def insert(rows: list[Any]) -> None:
+    def insert(rows: list[list[Any]]) -> None:
         prepared = [
             [field.get_db_prep_save(_load(value, field), connection) for field, value in zip(fields, row, strict=True)]
             for row in rows

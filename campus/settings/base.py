@@ -4,6 +4,7 @@ The values come from environment variables; `deploy/environment.example` explain
 """
 
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -250,7 +251,7 @@ METRICS_NETWORKS: list[str] = env.list("ROLLCALL_METRICS_NETWORKS", default=[])
 # Encrypts backups; see campus/operations/backup.py.
 BACKUP_PASSPHRASE = env.str("ROLLCALL_BACKUP_PASSPHRASE", default="").strip()
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

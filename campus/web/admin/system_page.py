@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from campus.accounts.roles import is_administrator
-from campus.common.periodic_tasks import PERIODIC_JOBS
+from campus.common.periodic_tasks import PERIODIC_JOBS, SWEEP
 from campus.operations.checks import QUICK_CHECKS, State
 from campus.operations.selectors import count_jobs, schedule_lateness
 
@@ -32,7 +32,7 @@ def system_page(request: HttpRequest) -> HttpResponseBase:
     if not may_see_system(request):
         raise PermissionDenied
     found = [(check, check.run()) for check in QUICK_CHECKS]
-    labels = {job.name: job.label for job in PERIODIC_JOBS}
+    labels = {job.name: job.label for job in PERIODIC_JOBS} | {SWEEP.name: _("Send lost jobs again")}
     order = [State.PROBLEM, State.WARNING, State.OK]
     context = {
         **admin.site.each_context(request),
@@ -42,6 +42,6 @@ def system_page(request: HttpRequest) -> HttpResponseBase:
             for check, finding in sorted(found, key=lambda pair: order.index(pair[1].state))
         ],
         "jobs": [job for job in count_jobs() if job.waiting or job.running],
-        "schedules": [(schedule, labels.get(schedule.name) or schedule.name) for schedule in schedule_lateness()],
+        "schedules": [(schedule, labels.get(schedule.name, schedule.name)) for schedule in schedule_lateness()],
     }
     return TemplateResponse(request, "admin/rollcall/system.html", context)

@@ -51,7 +51,7 @@ def line(logger: str, message: Any, *arguments: Any, error: BaseException | None
     return json.loads(text)
 
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
+def calls() -> Iterator[tuple[str, Any]]:
     """All calls of a logger in the program."""
     for package in OWN_LOGGERS:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
@@ -103,10 +103,10 @@ def test_no_error_tells_what_it_is_about(text: str):
         fail()
     except UserError as error:
         errors.append(error)
-    for error in errors:
-        said = line("workers.leased_task", "%s %s: %s", "recognise", 7, error, error=error)
+    for raised in errors:
+        said = line("workers.leased_task", "%s %s: %s", "recognise", 7, raised, error=raised)
         assert text not in json.dumps(said, ensure_ascii=False)
-        assert type(error).__name__ in said["error"]
+        assert type(raised).__name__ in said["error"]
     assert said["error"] == "UserError: The student {name} is in no class."
     assert said["trace"][-1].startswith("tests/campus/common/test_json_logs.py:")
     assert said["message"].startswith("recognise 7: UserError")
@@ -176,9 +176,9 @@ def test_a_job_and_its_lines_have_its_recording(db, monkeypatch, logged: list[di
 
     job = replace(jobs.RECOGNISE, name="sweep")  # a word of the program, and a task of this test alone
     with monkeypatch.context() as patch:
-        patch.setattr("workers.leased_task.app", Celery(set_as_current=False))
+        patch.setattr(leased_task_module, "app", celery := Celery(set_as_current=False))
         leased_task(job)(break_down)
-        leased_task_module.app.tasks[job.task](jobs.MESSAGE_VERSION, str(segment.pk))
+        celery.tasks[job.task](jobs.MESSAGE_VERSION, str(segment.pk))
     said = next(entry for entry in logged if entry.get("error"))
     assert said["job"] == "sweep"
     assert (said["row"], said["recording"]) == (segment.pk, str(segment.recording_id))

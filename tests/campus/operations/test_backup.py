@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -146,7 +147,7 @@ def test_a_file_that_comes_while_the_database_is_read_is_in_the_backup(
 ):
     write_rows = backups._write_rows
 
-    def write_meanwhile(*arguments: object) -> int:
+    def write_meanwhile(*arguments: Any) -> int:
         write_media("late.bin", b"late")
         return write_rows(*arguments)
 

@@ -19,7 +19,7 @@ from campus.recordings.models import Segment
 from campus.web.views.health import find_readiness
 from tests.campus import factories
 
-TOKEN = {"HTTP_AUTHORIZATION": "Bearer open sesame"}
+TOKEN = {"Authorization": "Bearer open sesame"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def metrics_on(settings) -> None:
 
 def read_metrics(client: Client) -> dict[tuple, float]:
     """The values by name and labels."""
-    text = client.get("/metrics", **TOKEN).content.decode()
+    text = client.get("/metrics", headers=TOKEN).content.decode()
     return {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
@@ -87,7 +87,7 @@ def test_nobody_reads_the_metrics_by_default(client: Client, db):
 def test_the_metrics_need_the_token_or_the_network(client: Client, settings, metrics_on, db):
     assert client.get("/metrics").status_code == 401
     assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer open").status_code == 401
-    assert client.get("/metrics", **TOKEN).status_code == 200
+    assert client.get("/metrics", headers=TOKEN).status_code == 200
     settings.METRICS_TOKEN, settings.METRICS_NETWORKS = "", ["10.0.0.0/8"]
     assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer ").status_code == 401
     assert client.get("/metrics", REMOTE_ADDR="10.1.2.3").status_code == 200
@@ -118,7 +118,7 @@ def test_the_metrics_cost_few_queries_however_much_there_is(metrics_on, client: 
     client.get("/login/")  # counted
     factories.planned()
     with CaptureQueriesContext(connection) as queries:
-        assert client.get("/metrics", **TOKEN).status_code == 200
+        assert client.get("/metrics", headers=TOKEN).status_code == 200
     assert len(queries) <= 9
 
 
