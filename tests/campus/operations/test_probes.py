@@ -81,7 +81,8 @@ def test_a_server_that_cannot_write_is_not_ready(client: Client, settings, db, t
 
 
 def test_nobody_reads_the_metrics_by_default(client: Client, db):
-    assert client.get("/metrics").status_code == 404
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 401
 
 
 def test_the_metrics_need_the_token_or_the_network(client: Client, settings, metrics_on, db):
