@@ -88,10 +88,14 @@ def _embed(embed: Callable[[RGB], Floats], embedder: Embedder, tracks: Sequence[
 def _is_certain(observations: Sequence[Observation], vectors: Floats, gallery: Gallery) -> bool:
     """Whether these observations alone say who of the class it is, at the strict rate of strangers."""
     qualities = np.array([observation.quality for observation in observations], np.float32)
-    scores = gallery.scores(normalise(qualities @ vectors)[None])[0]
+    heights = [observation.face.box[3] - observation.face.box[1] for observation in observations]
+    mean = normalise(qualities @ vectors)[None]
+    judges = gallery.by_face_size(mean, [np.median(heights)], [len(vectors)])
+    [(judge, mean)] = [(judge, own) for judge, rows, own in judges if len(rows)]
+    scores = judge.scores(mean)[0]
     student = int(scores.argmax())
-    threshold = gallery.impostor_model.threshold(
-        len(vectors), FPIR_BY_STRICTNESS["strict"], len(scores), gallery.photo_counts[student]
+    threshold = judge.impostor_model.threshold(
+        len(vectors), FPIR_BY_STRICTNESS["strict"], len(scores), judge.photo_counts[student]
     )
     lead = scores[student] - np.delete(scores, student).max(initial=-1.0)
-    return bool(scores[student] >= threshold and lead >= gallery.operating_points["strict"].margin)
+    return bool(scores[student] >= threshold and lead >= judge.operating_points["strict"].margin)

@@ -9,13 +9,13 @@ with it; each of these was trained to tell one student from those of the class w
 import hashlib
 import io
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from recognition.errors import GalleryMismatch, NoEnrolment
 from recognition.files import READ_ERRORS, atomic_write
@@ -30,11 +30,11 @@ from recognition.identification.calibration import (
     score_histograms,
 )
 from recognition.identification.learning_curve import measure_learning_curve
-from recognition.identification.networks import split_by_network
+from recognition.identification.networks import FAR_FACE_PX, FAR_NETWORK, split_by_network
 from recognition.identification.suspect_photos import describe_suspects, drop_suspect_photos
 from recognition.vectors import Floats, normalise
 
-FORMAT = 8
+FORMAT = 9
 # Match strictness -> the rate at which one stranger, followed through a recording, may be taken for anybody of the
 # class (FPIR).
 FPIR_BY_STRICTNESS = {"strict": 0.0001, "balanced": 0.001, "lenient": 0.01}
@@ -72,7 +72,8 @@ class Gallery:
     `labels` (n) name the students. `templates` (n, d) float32 are unit vectors, made of so many
     `photo_counts` (n,), `coef` (n, d) and `intercept` (n,) the
     SVMs. `impostor_model` says how near strangers come. `operating_points` has one for each strictness, for a face that
-    may be anybody of the class. `report` says what the training saw, as plain values.
+    may be anybody of the class. `report` says what the training saw, as plain values. `far` is the
+    gallery of the network that decides alone on small faces, where the embedder has such a one.
     """
 
     embedder: str
@@ -84,6 +85,7 @@ class Gallery:
     impostor_model: ImpostorModel
     operating_points: Mapping[str, OperatingPoint]
     report: dict[str, Any]
+    far: "Gallery | None" = None
 
     @property
     def threshold(self) -> float:
@@ -106,6 +108,24 @@ class Gallery:
         return float(
             self.impostor_model.threshold(MAX_COUNTED_OBSERVATIONS, FPIR_BY_STRICTNESS["lenient"], len(self.labels))
         )
+
+    def deciding(self, face_px: float, observations: int) -> "Gallery":
+        """The gallery that decides on a face of this height in pixels: this one, or that of small faces."""
+        return self.far if self.far is not None and _is_far(face_px, observations) else self
+
+    def by_face_size(
+        self, vectors: Floats, face_px: ArrayLike, observations: ArrayLike
+    ) -> "Iterator[tuple[Gallery, NDArray[np.int64], Floats]]":
+        """Which gallery decides on which of the faces, given as unit vectors (m, d).
+
+        `face_px` (m,) are their heights in pixels, and `observations` (m,) how often each was seen. Yields one or two
+        galleries with the same labels, each with the indices (k,) of its faces and their vectors (k, D) for it.
+        """
+        is_far = _is_far(face_px, observations) & (self.far is not None)
+        near, far = np.flatnonzero(~is_far), np.flatnonzero(is_far)
+        yield self, near, vectors[near]
+        if self.far is not None:
+            yield self.far, far, _far_part(vectors[far], self.embedder)
 
     def scores(self, vectors: Floats) -> Floats:
         """The cosine of each unit vector (m, d) to each student's template, as (m, n)."""
@@ -135,7 +155,8 @@ class Gallery:
         }
         text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
         file = io.BytesIO()
-        np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept)
+        far = np.frombuffer(self.far.to_bytes() if self.far else b"", np.uint8)
+        np.savez(file, manifest=text, templates=self.templates, coef=self.coef, intercept=self.intercept, far=far)
         return file.getvalue()
 
     @classmethod
@@ -165,6 +186,7 @@ class Gallery:
                 templates, coef, intercept = (
                     np.asarray(arrays[name], np.float32) for name in ("templates", "coef", "intercept")
                 )
+                far = arrays["far"].tobytes() if "far" in arrays else b""
             if manifest["format"] != FORMAT or len(manifest["labels"]) != len(templates):
                 raise GalleryMismatch("The gallery was made by another version of Rollcall. Train the gallery again.")
             if embedder is not None and manifest["embedder"] != embedder:
@@ -192,6 +214,7 @@ class Gallery:
                     for strictness, point in manifest["operating_points"].items()
                 },
                 report=manifest["report"],
+                far=cls.from_bytes(far, FAR_NETWORK[manifest["embedder"]]) if far else None,
             )
         except READ_ERRORS as error:
             raise _unreadable(error) from error
@@ -241,6 +264,7 @@ def train_gallery(
         for strictness, fpir in FPIR_BY_STRICTNESS.items()
     }
     coef, intercept = _train_svms(kept, templates)
+    far = _train_far_gallery(dict(zip(labels, kept, strict=True)), embedder, strangers, lectures)
     report = {
         "students": len(labels),
         "photos": sum(len(group) for group in groups),
@@ -267,7 +291,33 @@ def train_gallery(
         impostor_model=impostor_model,
         operating_points=points,
         report=report,
+        far=far,
     )
+
+
+def _train_far_gallery(
+    kept: Mapping[str, Floats], embedder: str, strangers: Floats | None, lectures: Mapping[str, Sequence[Floats]]
+) -> Gallery | None:
+    """The gallery for small faces, of the same photos; None where the embedder has no network for them."""
+    if embedder not in FAR_NETWORK:
+        return None
+    gallery = train_gallery(
+        {label: list(_far_part(group, embedder)) for label, group in kept.items()},
+        FAR_NETWORK[embedder],
+        None if strangers is None else _far_part(strangers, embedder),
+        {label: range(len(group)) for label, group in kept.items()},
+        {label: list(_far_part(np.stack(own), embedder)) for label, own in lectures.items() if len(own)},
+    )
+    return replace(gallery, report={})
+
+
+def _is_far(face_px: ArrayLike, observations: ArrayLike) -> NDArray[np.bool_]:
+    is_small = np.asarray(face_px) < FAR_FACE_PX
+    return np.atleast_1d(is_small & (np.asarray(observations) >= MAX_COUNTED_OBSERVATIONS))
+
+
+def _far_part(vectors: Floats, embedder: str) -> Floats:
+    return split_by_network(vectors, embedder)[FAR_NETWORK[embedder]]
 
 
 def _learning_curve_by_network(groups: Sequence[Floats], embedder: str) -> dict[str, Any]:

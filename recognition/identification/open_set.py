@@ -20,14 +20,14 @@ LOOK_ALIKE_SHARE = 0.4  # of the way from the threshold to 1: students as near a
 
 
 def identify(
-    people: Sequence[Person], gallery: Gallery, fpir: float, margin: float, excluded: Mask | None = None
+    people: Sequence[Person], gallery: Gallery, fpir: float, strictness: str, excluded: Mask | None = None
 ) -> list[Identity]:
     """Who each person is, when a stranger may be taken for a student at the rate `fpir` (0..1).
 
-    `excluded` (people, labels) says which people can't be which students.
+    `strictness` names the margin. `excluded` (people, labels) says which people can't be which students.
 
     A person is a student where the cosine to the student's template reaches the student's threshold, every other
-    student who may still be this person is behind by `margin`, and the SVMs put no look-alike first. Students are
+    student who may still be this person is behind by the margin, and the SVMs put no look-alike first. Students are
     compared by the excess over their thresholds, since a template of many photos is nearer to everybody than that of
     one. Whoever sits elsewhere at the same moment can't sit here: between people of one moment, the assignment of
     greatest total excess decides. It is repeated as long as somebody is identified, for two reasons: one student can be
@@ -37,8 +37,13 @@ def identify(
     if not people:
         return []
     embeddings = np.stack([person.embedding() for person in people])
-    scores, svm_scores = gallery.scores(embeddings), gallery.svm_scores(embeddings)
     observations = np.array([min(person.observation_count, MAX_COUNTED_OBSERVATIONS) for person in people])
+    judges = list(gallery.by_face_size(embeddings, [person.face_px for person in people], observations))
+    scores, svm_scores = np.empty((2, len(people), len(gallery.labels)), np.float32)
+    margins = np.empty(len(people))
+    for judge, rows, vectors in judges:
+        scores[rows], svm_scores[rows] = judge.scores(vectors), judge.svm_scores(vectors)
+        margins[rows] = judge.operating_points[strictness].margin
     together = co_occurrence(people)
     students = np.full(len(people), UNASSIGNED)
     excluded = np.zeros(scores.shape, bool) if excluded is None else excluded
@@ -47,9 +52,11 @@ def identify(
     while progress:
         progress = False
         candidates = (~taken).sum(axis=1)
-        threshold = gallery.impostor_model.threshold(
-            observations[:, None], fpir, candidates[:, None], gallery.photo_counts
-        )
+        threshold = np.empty(scores.shape)
+        for judge, rows, _ in judges:
+            threshold[rows] = judge.impostor_model.threshold(
+                observations[rows, None], fpir, candidates[rows, None], judge.photo_counts
+            )
         excess = scores - threshold
         is_candidate = (excess >= 0) & ~taken & (students == UNASSIGNED)[:, None]
         pairs = assign(excess, is_candidate)
@@ -58,7 +65,7 @@ def identify(
         for i, k in pairs:
             free = ~taken[i]
             look_alikes = free & (excess[i] >= excess[i, k] - LOOK_ALIKE_SHARE * (1 - threshold[i, k]))
-            is_ahead = free[k] and _lead(excess[i], k, free) >= margin
+            is_ahead = free[k] and _lead(excess[i], k, free) >= margins[i]
             if is_ahead and svm_scores[i, k] >= svm_scores[i, look_alikes].max():
                 students[i] = k
                 taken[together[i], k] = True

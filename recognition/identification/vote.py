@@ -141,19 +141,27 @@ def _presence(
     intervals = timing.intervals(people)
     seconds = sum(end - start for start, end in intervals)
     observations = sum(person.observation_count for person in people)
-    best = max((identity for _, identity in matches), key=lambda identity: identity.score)
-    photos = gallery.photo_counts[gallery.labels.index(label)]
-    threshold = float(gallery.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1, photos))
+    column = gallery.labels.index(label)
+
+    def certainty(match: _Match) -> float:
+        person, identity = match
+        judge = gallery.deciding(person.face_px, person.observation_count)
+        threshold = judge.impostor_model.threshold(
+            observations, FPIR_BY_STRICTNESS[strictness], 1, judge.photo_counts[column]
+        )
+        return confidence(identity.score, float(threshold))
+
+    best = max(matches, key=certainty)
     return Presence(
         label=label,
         present=is_certain,
         intervals=intervals,
         seconds=seconds,
         share=min(seconds / timing.duration, 1.0) if timing.duration else 1.0,
-        confidence=confidence(best.score, threshold),
+        confidence=certainty(best),
         crops=best_crops(people),
         to_confirm=not is_certain,
-        runner_up=None if is_certain else best.runner_up,
+        runner_up=None if is_certain else best[1].runner_up,
         face_positions=tuple(person.face_position for person in people),
         tracks=tuple(track for person in people for track in person.tracks),
     )
@@ -177,11 +185,12 @@ def _unknown_person(
 
 def _resembled_students(people: Sequence[Person], gallery: Gallery) -> tuple[str, ...]:
     """The labels of the students whom the people resemble, the most similar first."""
-    scores = gallery.scores(np.stack([person.embedding() for person in people]))
-    observations = np.array([[person.observation_count] for person in people])
-    lead = (scores - gallery.impostor_model.threshold(observations, RESEMBLANCE_FMR, 1, gallery.photo_counts)).max(
-        axis=0
-    )
+    embeddings = np.stack([person.embedding() for person in people])
+    counts = np.array([person.observation_count for person in people])
+    lead = np.full(len(gallery.labels), -np.inf)
+    for judge, rows, vectors in gallery.by_face_size(embeddings, [person.face_px for person in people], counts):
+        thresholds = judge.impostor_model.threshold(counts[rows, None], RESEMBLANCE_FMR, 1, judge.photo_counts)
+        lead = np.maximum(lead, (judge.scores(vectors) - thresholds).max(axis=0, initial=-np.inf))
     return tuple(gallery.labels[k] for k in np.argsort(-lead) if lead[k] >= 0)
 
 
@@ -202,11 +211,10 @@ def _identify(
 
     Faces of a few pixels lengthen a presence, but make none.
     """
-    margin = gallery.operating_points[strictness].margin
-    is_small = np.array([person.median_box[3] - person.median_box[1] < MIN_CERTAIN_FACE_PX for person in people], bool)
-    identities = identify(people, gallery, FPIR_BY_STRICTNESS[strictness], margin, excluded | is_small[:, None])
+    is_small = np.array([person.face_px < MIN_CERTAIN_FACE_PX for person in people], bool)
+    identities = identify(people, gallery, FPIR_BY_STRICTNESS[strictness], strictness, excluded | is_small[:, None])
     certain_labels = {identity.label for identity in identities}
-    doubtful = identify(people, gallery, TO_CONFIRM_FPIR[strictness], margin, excluded)
+    doubtful = identify(people, gallery, TO_CONFIRM_FPIR[strictness], strictness, excluded)
     merged = [
         other if small or (identity.label is None and other.label not in certain_labels) else identity
         for identity, other, small in zip(identities, doubtful, is_small, strict=True)

@@ -44,6 +44,11 @@ class Person:
         return np.asarray(np.median(np.concatenate([track.boxes for track in self.tracks]), axis=0), np.float32)
 
     @property
+    def face_px(self) -> float:
+        """The usual height of the face."""
+        return float(self.median_box[3] - self.median_box[1])
+
+    @property
     def face_position(self) -> FacePosition:
         """When and where this face can be found again: the middle of the longest track."""
         track = max(self.tracks, key=lambda track: len(track.times))
