@@ -242,6 +242,16 @@ def create_first_login() -> str | None:
     return password
 
 
+def report_problems() -> None:
+    """Say what is missing, and what to do; what works without it runs."""
+    from campus.operations.checks import READINESS_CHECKS, State
+
+    for check in READINESS_CHECKS:
+        finding = check.run()
+        if finding.state != State.OK:
+            sys.stderr.write(f"{finding.text} {finding.remedy}\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run Rollcall on this machine.")
     parser.add_argument("--port", type=int, default=8000, help="of the web application (%(default)s)")
@@ -257,6 +267,7 @@ def main() -> int:
             processes.start_collector()
             processes.start_scheduler()
             processes.start_web(port)
+            report_problems()
             sys.stdout.write(
                 f"Rollcall is at http://127.0.0.1:{port}. Ctrl-C stops it. The logs are in {var / 'log'}.\n"
             )
