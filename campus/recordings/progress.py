@@ -59,7 +59,7 @@ def progress_of(recording: Recording) -> dict[str, Any]:
     processed = sum(segment_length(segment) * _processed(segment) for segment in segments)
     return {
         "state": recording.state,
-        "state_label": _state_label(recording),
+        "state_label": _state_label(recording, segments),
         "step": _describe_step(recording, segments),
         "share": progress_share(recording.state, processed / length if length else None),
         "error": str(recording.error),
@@ -92,7 +92,9 @@ def _processed(segment: Segment) -> float:
     return segment.progress if segment.state == Segment.State.PENDING else 1.0
 
 
-def _state_label(recording: Recording) -> str:
+def _state_label(recording: Recording, segments: list[Segment]) -> str:
+    if recording.state == Recording.State.PROCESSING and not segments:
+        return _("checking the file")
     if recording.state == Recording.State.AGGREGATING and queued_gallery(recording.lecture.course, recording.embedder):
         return _("waiting until the faces of the class are learnt")
     if recording.state == Recording.State.DONE and recording.provisional:

@@ -80,12 +80,13 @@ def request_frames(appearance: Appearance) -> list[Frame]:
 def build_frame(snapshot: Snapshot, recording: Recording, box: Sequence[float] | None = None) -> Frame:
     """The frame of a snapshot, with a box around a face in pixels where there is one."""
     svg_box = None
-    if box:
+    width, height = recording.info.get("width", 0), recording.info.get("height", 0)
+    if box and width and height:
         x1, y1, x2, y2 = box
         margin = MARKER_MARGIN * max(x2 - x1, y2 - y1)
-        left, top, right, bottom = x1 - margin, y1 - margin, x2 + margin, y2 + margin
+        left, top = max(x1 - margin, 0), max(y1 - margin, 0)
+        right, bottom = min(x2 + margin, width), min(y2 + margin, height)
         svg_box = (f"{left:.0f}", f"{top:.0f}", f"{right - left:.0f}", f"{bottom - top:.0f}")
-    width, height = recording.info.get("width", 0), recording.info.get("height", 0)
     return Frame(
         url=reverse("snapshot", args=[snapshot.pk]),
         state=snapshot.state,

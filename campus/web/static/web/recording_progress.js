@@ -18,7 +18,8 @@ const startPolling = (card, first) => {
   const say = sentencesFrom(card.querySelector("template[data-sentences]"));
   const timeLeft = (seconds) => {
     if (seconds === null) return "";
-    return seconds < 90 ? say("seconds", { n: Math.max(1, Math.round(seconds)) }) : say("minutes", { n: Math.round(seconds / 60) });
+    if (seconds < 90) return say("seconds", { n: Math.max(1, Math.round(seconds)) });
+    return seconds < 5400 ? say("minutes", { n: Math.round(seconds / 60) }) : say("hours", { n: Math.round(seconds / 3600) });
   };
 
   const showSegments = (segments) => {
@@ -55,17 +56,19 @@ const startPolling = (card, first) => {
 
   const show = async (progress) => {
     const segments = progress.segments.length;
-    const strips = find("strip") ? find("strip").children.length : 0;
-    if (progress.state !== card.dataset.state || (segments > 1 && segments !== strips)) {
+    if (progress.state !== card.dataset.state || segments !== Number(card.dataset.segments)) {
       await replaceContent();
       return false;
     }
     const percent = Math.round(progress.share * 100);
     find("state-label").textContent = progress.state_label;
-    find("share").value = progress.share;
-    find("percent").textContent = `${percent} %`;
+    if (segments) {
+      find("share").value = progress.share;
+      find("percent").textContent = `${percent} %`;
+    }
     find("eta").textContent = timeLeft(progress.eta_seconds);
-    find("faces").textContent = progress.faces ? say("faces", { n: progress.faces }) : "";
+    const searched = progress.segments.some((segment) => segment.state === "done");
+    find("faces").textContent = progress.faces ? say("faces", { n: progress.faces }) : searched ? say("no-faces") : "";
     find("step").textContent = progress.step;
     if (segments > 1) showSegments(progress.segments);
     showRecognised(progress.recognised_students);
