@@ -96,6 +96,7 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
     lectures = lectures_for(request.user).filter(course=course)
     coming = lectures.filter(starts_at__gt=now).order_by("starts_at", "pk")
     held = lectures.filter(starts_at__lte=now).order_by("-starts_at", "pk")
+    shown = lecture_rows(request.user, coming, None if "all" in request.GET else COMING)
     page = Paginator(held, HELD_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "course": course,
@@ -103,8 +104,8 @@ def course(request: StaffRequest, pk: int) -> HttpResponse:
         "tab": "lectures",
         "page": page,
         "held": lecture_rows(request.user, held, HELD_PER_PAGE, (page.number - 1) * HELD_PER_PAGE),
-        "coming": lecture_rows(request.user, coming, None if "all" in request.GET else COMING),
-        "coming_n": coming.count(),
+        "coming": shown,
+        "coming_n": coming.count() if len(shown) == COMING else len(shown),
         "recurring": len(recurring_people(request.user, course)),
     }
     return render(request, "web/course.html", context)
