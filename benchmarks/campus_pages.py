@@ -2,9 +2,10 @@
 
 Fills a database once: its own in var/bench, or the empty one that ROLLCALL_DATABASE_URL names. It has the size of a
 faculty (200 classes, 10,000 students, 20,000 lectures, 300,000 attendance rows) or, with --one-class, one class of 30
-students with 30 lectures. Then requests every page, list and form as somebody who may see it, and prints milliseconds
-on the server (median and worst), queries and size. Exits with 1 if a median is over 200 ms, or, with --one-class, over
-150 ms, or if a page has more than 200 KB.
+students with 60 lectures. Then requests every address that the program has, as a lecturer and as a registrar, and
+prints milliseconds on the server (median and worst), those of the processor, which are right on a busy machine, too,
+queries and size. Exits with 1 if a median is over 200 ms, or, with --one-class, over 150 ms, or if a page has more than
+200 KB.
 """
 
 import argparse
@@ -16,15 +17,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.versus import REPOSITORY
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 MAX_PAGE_KB = 200
 FILE_PATHS = ("/xlsx/", "/pdf/")  # made on request, and may take longer than a page
 BATCH = 5000
+PHOTOS = 5  # of each student in the lecturer's classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +59,9 @@ ONE_CLASS = Campus(
 class Page:
     who: str
     address: str
-    status: int
     median: float
     worst: float
+    cpu: float
     queries: int
     kilobytes: float
 
@@ -113,88 +120,132 @@ def fill_database(campus: Campus) -> None:
         for student in rosters[number // campus.lectures]
     )
     AttendanceRecord.objects.bulk_create(rows, BATCH)
+    add_recordings(lecturer)
+
+
+def add_recordings(lecturer: "User") -> None:
+    """The lecturer's classes have photos of everybody, and a recording of each lecture that was held."""
+    from campus.academics.models import Student
+    from campus.attendance.models import AttendanceRecord, Sighting, Status
+    from campus.biometrics.models import FacePhoto
+    from campus.recordings.models import Recording
+
+    students = Student.objects.filter(courses__lecturers=lecturer).distinct()
+    FacePhoto.objects.bulk_create(
+        (
+            FacePhoto(
+                student=student,
+                original_name=f"{number}.jpg",
+                file=f"photos/{student.pk}-{number}.jpg",
+                crop=f"crops/photos/{student.pk}-{number}.jpg",
+                sha256=f"{student.pk:032}{number:032}",
+                state=FacePhoto.Verdict.ACCEPTED,
+            )
+            for student in students
+            for number in range(PHOTOS)
+        ),
+        BATCH,
+    )
+    records = AttendanceRecord.objects.filter(lecture__course__lecturers=lecturer).select_related("lecture")
+    lectures = {record.lecture for record in records}
+    recordings = {
+        lecture.pk: Recording(
+            lecture=lecture,
+            original_name="lecture.mp4",
+            size=1,
+            file=f"recordings/{lecture.pk}.mp4",
+            sha256=f"{lecture.pk:064}",
+            state=Recording.State.DONE,
+            duration=3600,
+            coverage=1,
+        )
+        for lecture in lectures
+    }
+    Recording.objects.bulk_create(recordings.values(), BATCH)
+    Sighting.objects.bulk_create(
+        (
+            Sighting(
+                recording=recordings[record.lecture_id],
+                student_id=record.student_id,
+                present=record.machine_status != Status.ABSENT,
+                share=record.share,
+                confidence=record.confidence,
+                seconds=record.seconds,
+                intervals=[[0, record.seconds]] if record.seconds else [],
+                crops=[{"file": f"crops/{record.pk}.jpg", "time": 5.0, "quality": 0.9}] if record.seconds else [],
+            )
+            for record in records
+        ),
+        BATCH,
+    )
 
 
 def page_addresses() -> Iterator[tuple[str, str]]:
-    """The user and the address of each page."""
-    from django.contrib import admin
+    """Who opens it ("" without a login) and the address, of all that the program has, and of lists with words to
+    search for. The rows that they need are made."""
+    from django.contrib.auth.models import User
     from django.urls import reverse
 
-    from campus.academics.models import Course
-    from campus.attendance.models import AttendanceRecord
+    from campus.academics.models import Course, Lecture
+    from tests.campus.conftest import furnish
+    from tests.campus.permissions import address, reader, routes, things
 
     course = Course.objects.filter(lecturers__username="lecturer").earliest("pk")
-    record = AttendanceRecord.objects.filter(lecture__course=course).latest("lecture__starts_at", "pk")
-    for name in (
-        "home",
-        "students",
-        "compare",
-        "excuses",
-        "attendance-export",
-        "calendar-links",
-        "account",
-        "about",
-        "lecture-create",
-        "password",
-        "api-course-list",
-        "api-student-list",
-        "api-lecture-list",
-        "api-attendance-list",
-    ):
-        yield "lecturer", reverse(name)
-    for name, key in (
-        ("course", course.pk),
-        ("lecture", record.lecture_id),
-        ("lecture-change", record.lecture_id),
-        ("record", record.pk),
-        ("register", course.pk),
-        ("student", record.student_id),
-        ("api-course-detail", course.pk),
-        ("api-lecture-detail", record.lecture_id),
-    ):
-        yield "lecturer", reverse(name, args=[key])
-    yield "lecturer", reverse("api-attendance-list") + f"?lecture={record.lecture_id}"
-    yield "registrar", reverse("home")
-    yield "registrar", reverse("admin:index")
-    for model in admin.site._registry:
-        name = f"{model._meta.app_label}_{model._meta.model_name}"
-        yield "registrar", reverse(f"admin:{name}_changelist")
-        if (row := model._default_manager.order_by("pk").first()) is not None:
-            yield "registrar", reverse(f"admin:{name}_change", args=[row.pk])
+    world = furnish(
+        Lecture.objects.filter(course=course, records__isnull=False).latest("starts_at"),
+        own=User.objects.get(username="lecturer"),
+        other=User.objects.create_user("other"),
+        registrar=User.objects.get(username="registrar"),
+    )
+    keys = things(world)
+    for route in sorted(routes(), key=lambda route: (route.pattern, route.name)):
+        match reader(route):
+            case "anonymous":
+                yield "", address(route, keys)
+            case "lecturer":
+                yield "lecturer", address(route, keys)
+                yield "registrar", address(route, keys)
+            case "registrar" | "administrator":
+                yield "registrar", address(route, keys)
+    yield "lecturer", reverse("api-attendance-list", query={"lecture": world.lecture.pk})
     for kind in ("xlsx", "csv", "pdf", "moodle"):
         yield "lecturer", reverse("register-file", args=[course.pk, kind])
-    yield "registrar", reverse("students") + "?q=00042"
     for words in ("00042", "student", "c001 30 nov"):
         yield "registrar", reverse("search-suggestions", query={"q": words})
     yield "registrar", reverse("search", query={"q": "c001", "kind": "lectures"})
-    yield "registrar", reverse("compare")
-    yield "registrar", reverse("admin:academics_student_changelist") + "?q=00042"
-    yield "registrar", reverse("admin:academics_course_delete", args=[course.pk])
+    for name in ("students", "admin:academics_student_changelist"):
+        yield "registrar", reverse(name, query={"q": "00042"})
 
 
-def measure_page(who: str, address: str, rounds: int) -> Page:
+def measure_page(who: str, address: str, rounds: int) -> Page | None:
+    """None where the address leads elsewhere or has nothing to show."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
     client = Client(headers={"host": "localhost"})
-    client.force_login(User.objects.get(username=who))
+    if who:
+        client.force_login(User.objects.get(username=who))
+    client.get(address)  # reads the templates
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(address)
     query_count = len(queries)  # before the next request empties the log
+    if answer.status_code != HTTPStatus.OK:
+        return None
     size = len(b"".join(answer) if answer.streaming else answer.content)
-    seconds = []
+    wall, cpu = [], []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         client.get(address)
-        seconds.append(1000 * (time.perf_counter() - began))
+        wall.append(1000 * (time.perf_counter() - began))
+        cpu.append(1000 * (time.process_time() - cpu_began))
     return Page(
         who=who,
         address=address,
-        status=answer.status_code,
-        median=statistics.median(seconds),
-        worst=max(seconds),
+        median=statistics.median(wall),
+        worst=max(wall),
+        cpu=statistics.median(cpu),
         queries=query_count,
         kilobytes=size / 1024,
     )
@@ -218,23 +269,29 @@ def main() -> int:
     from deploy.local import prepare_database
 
     prepare_database()
+    from django.db import transaction
+
     from campus.attendance.models import AttendanceRecord
 
     if not AttendanceRecord.objects.exists():
         began = time.monotonic()
         fill_database(campus)
         print(f"filled in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    print(f"{'who':10} {'median':>8} {'worst':>8} {'queries':>8} {'KB':>7}  page")
-    pages = []
-    for who, address in page_addresses():
-        page = measure_page(who, address, given.rounds)
-        pages.append(page)
-        note = "" if page.status == 200 else f"  status {page.status}"
-        print(
-            f"{page.who:10} {page.median:5.0f} ms {page.worst:5.0f} ms {page.queries:8} {page.kilobytes:7.0f}  "
-            f"{page.address}{note}",
-            flush=True,
-        )
+    print(f"{'who':10} {'median':>8} {'worst':>8} {'CPU':>8} {'queries':>8} {'KB':>7}  page")
+    pages, left_out = [], []
+    with transaction.atomic():
+        for who, address in page_addresses():
+            if (page := measure_page(who, address, given.rounds)) is None:
+                left_out.append(address)
+                continue
+            pages.append(page)
+            print(
+                f"{page.who:10} {page.median:5.0f} ms {page.worst:5.0f} ms {page.cpu:5.0f} ms {page.queries:8} "
+                f"{page.kilobytes:7.0f}  {page.address}",
+                flush=True,
+            )
+        transaction.set_rollback(True)
+    print("without a page:", *left_out, file=sys.stderr)
     if given.json:
         given.json.write_text(json.dumps([asdict(page) for page in pages], indent=1) + "\n")
     return 0 if all(is_within_limits(page, campus) for page in pages) else 1
@@ -244,7 +301,7 @@ def is_within_limits(page: Page, campus: Campus) -> bool:
     """Files that are made on request may take longer, and an API's list of a faculty is as long as it is."""
     is_quick = page.median <= campus.max_median_ms or page.address.endswith(FILE_PATHS)
     is_small = page.kilobytes <= MAX_PAGE_KB or page.address.endswith(FILE_PATHS) or campus is FACULTY
-    return page.status == 200 and is_quick and is_small
+    return is_quick and is_small
 
 
 if __name__ == "__main__":

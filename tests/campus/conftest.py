@@ -79,17 +79,10 @@ class World:
     foreign: Lecture
 
 
-@pytest.fixture
-def world(db) -> World:
-    own, other, registrar = (
-        factories.user(username="own"),
-        factories.user(username="other"),
-        factories.registrar(username="registrar"),
-    )
-    course = factories.course(lecturers=(own,), students=2, code="CS101")
-    foreign = factories.lecture(factories.course(lecturers=(other,), students=1, code="MA202"))
-    student = Student.objects.filter(courses=course).first()
-    lecture = factories.lecture(course, title="Loops", room="B 12")
+def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> World:
+    """What a lecture, whose class `own` teaches, can have."""
+    course = lecture.course
+    student, second = Student.objects.filter(courses=course)[:2]
     recording = factories.planned(
         lecture, original_name="Loops, part one.mp4", state=Recording.State.DONE, coverage=1.0
     )
@@ -106,7 +99,7 @@ def world(db) -> World:
     sighting = Sighting.objects.create(
         recording=recording, student=student, present=True, share=0.98, confidence=0.93, **seen
     )
-    Sighting.objects.create(recording=recording, student=course.students.exclude(pk=student.pk).get(), present=False)
+    Sighting.objects.create(recording=recording, student=second, present=False)
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
     recount_lecture(lecture=lecture)
     return World(
@@ -127,5 +120,17 @@ def world(db) -> World:
             student, original_name="Zoë.jpg", crop=default_storage.save("crops/photos/one.jpg", ContentFile(jpeg()))
         ),
         gallery=factories.gallery(course),
-        foreign=foreign,
+        foreign=factories.lecture(factories.course(lecturers=(other,), students=1, code="MA202")),
+    )
+
+
+@pytest.fixture
+def world(db) -> World:
+    own = factories.user(username="own")
+    course = factories.course(lecturers=(own,), students=2, code="CS101")
+    return furnish(
+        factories.lecture(course, title="Loops", room="B 12"),
+        own=own,
+        other=factories.user(username="other"),
+        registrar=factories.registrar(username="registrar"),
     )
