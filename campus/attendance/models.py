@@ -3,7 +3,7 @@ to them.
 """
 
 import uuid
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 from django.conf import settings
@@ -191,11 +191,16 @@ class RecordManager(models.Manager["AttendanceRecord"]):
     """
 
     def get_queryset(self) -> models.QuerySet["AttendanceRecord"]:
-        day = TruncDate(ExpressionWrapper(OuterRef("lecture__starts_at"), output_field=DateTimeField()))
-        excuses = covering_excuses(OuterRef("lecture__course"), day).filter(student=OuterRef("student"))
-        needed = When(override_status="", machine_status__in=EXCUSABLE, then=Subquery(excuses.values("reason")[:1]))
-        reason = Coalesce(Case(needed), Value(""))
-        return super().get_queryset().annotate(excuse_reason=reason)  # type: ignore[no-redef]  # for other rows, too
+        return super().get_queryset().annotate(excuse_reason=_excuse_reason())  # type: ignore[no-redef]  # for other rows, too
+
+
+@cache
+def _excuse_reason() -> Coalesce:
+    """The same for all queries, and made once: a page may ask for records a dozen times."""
+    day = TruncDate(ExpressionWrapper(OuterRef("lecture__starts_at"), output_field=DateTimeField()))
+    excuses = covering_excuses(OuterRef("lecture__course"), day).filter(student=OuterRef("student"))
+    needed = When(override_status="", machine_status__in=EXCUSABLE, then=Subquery(excuses.values("reason")[:1]))
+    return Coalesce(Case(needed), Value(""))
 
 
 class AttendanceRecord(models.Model):
@@ -220,6 +225,7 @@ class AttendanceRecord(models.Model):
     updated_at = models.DateTimeField(_("changed at"), auto_now=True)
 
     objects = RecordManager()
+    without_excuses = models.Manager()  # noqa: DJ012 - a manager, for what no excuse can change: a faster query
 
     class Meta:
         verbose_name = _("attendance record")

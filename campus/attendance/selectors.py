@@ -67,7 +67,7 @@ def reports_for(user: AnyUser) -> QuerySet[Report]:
 
 def held_lectures() -> QuerySet[Lecture]:
     """The lectures that took place and have attendance: a recording or a person has said something about a student."""
-    said = AttendanceRecord.objects.filter(~Q(machine_status="", override_status=""), lecture=OuterRef("pk"))
+    said = AttendanceRecord.without_excuses.filter(~Q(machine_status="", override_status=""), lecture=OuterRef("pk"))
     return Lecture.objects.filter(Exists(said), cancelled=False)
 
 

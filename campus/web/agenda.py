@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -62,10 +62,13 @@ class Agenda:
 
 
 def agenda_for(user: User, week: Week) -> Agenda:
-    now = timezone.now()
-    today = todays_lectures(user, MAX_TODAYS_LECTURES)
-    upcoming = current_lectures_for(user).filter(in_days(timezone.localdate() + timedelta(days=1), None))
-    in_week = current_lectures_for(user).filter(in_days(week.monday, week.sunday))
+    now, day = timezone.now(), timezone.localdate()
+    lectures = current_lectures_for(user).order_by("starts_at", "course__code")
+    in_week = lectures.filter(in_days(week.monday, week.sunday))
+    first_of_day = lectures.filter(in_days(day, day))[:MAX_TODAYS_LECTURES]
+    wanted = Q(pk__in=first_of_day.values("pk")) | Q(pk__in=in_week[:MAX_LECTURES_OF_WEEK].values("pk"))
+    days = [(timezone.localdate(row.lecture.starts_at), row) for row in lecture_rows(user, lectures.filter(wanted))]
+    today = [row for on, row in days if on == day][:MAX_TODAYS_LECTURES]
     with_action = {row.lecture for row in today if row.action}
     todos = [
         *_recordings_to_check(user, now),
@@ -74,21 +77,21 @@ def agenda_for(user: User, week: Week) -> Agenda:
         *_unfinished_rolls(user, now),
         *_lectures_without_recording(user, now),
     ]
+    upcoming = lectures.filter(in_days(day + timedelta(days=1), None), cancelled=False)
     return Agenda(
         today=today,
-        next_lecture=upcoming.filter(cancelled=False).select_related("course", "room").order_by("starts_at").first(),
+        next_lecture=upcoming.select_related("course", "room").first(),
         week=week,
-        this_week=lecture_rows(user, in_week.order_by("starts_at", "course__code"), MAX_LECTURES_OF_WEEK),
+        this_week=[row for on, row in days if week.monday <= on <= week.sunday][:MAX_LECTURES_OF_WEEK],
         more_this_week=max(in_week.count() - MAX_LECTURES_OF_WEEK, 0),
         todos=[todo for todo in todos if todo.dismiss_url or todo.lecture not in with_action],
     )
 
 
-def todays_lectures(user: AnyUser, limit: int | None = None) -> list[LectureRow]:
-    """The first `limit` of today's lectures, or all of them."""
+def todays_lectures(user: AnyUser) -> list[LectureRow]:
     today = timezone.localdate()
     lectures = current_lectures_for(user).filter(in_days(today, today))
-    return lecture_rows(user, lectures.order_by("starts_at", "course__code"), limit)
+    return lecture_rows(user, lectures.order_by("starts_at", "course__code"))
 
 
 def _failed_recordings(user: User) -> list[Todo]:
@@ -139,10 +142,7 @@ def _recordings_to_check(user: User, now: datetime) -> list[Todo]:
 def _lectures_to_confirm(user: User, now: datetime) -> list[Todo]:
     recent = current_lectures_for(user).filter(starts_at__gt=now - 2 * TODO_PERIOD, starts_at__lte=now, cancelled=False)
     lectures = (
-        with_to_confirm_count(user, recent)
-        .filter(to_confirm__gt=0)
-        .select_related("course")
-        .order_by("-starts_at", "pk")
+        with_to_confirm_count(recent).filter(to_confirm__gt=0).select_related("course").order_by("-starts_at", "pk")
     )
     return [
         Todo(

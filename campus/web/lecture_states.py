@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from campus.academics.models import Lecture
 from campus.accounts.roles import AnyUser, is_auditor
-from campus.attendance.models import SignOff, Status
-from campus.attendance.selectors import held_lectures, records_for, unmarked_records
+from campus.attendance.models import AttendanceRecord, SignOff, Status
+from campus.attendance.selectors import held_lectures, unmarked_records
 from campus.attendance.statuses import ATTENDED, status_definitions
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
@@ -74,10 +74,10 @@ class LectureRow:
     awaits_recording: bool
 
 
-def with_to_confirm_count(user: AnyUser, lectures: QuerySet[Lecture]) -> QuerySet[Any]:
+def with_to_confirm_count(lectures: QuerySet[Lecture]) -> QuerySet[Any]:
     """Annotated with `to_confirm`: the number of students to confirm, or None."""
     return lectures.annotate(
-        to_confirm=_count(records_for(user).filter(machine_status=Status.TO_CONFIRM, override_status=""))
+        to_confirm=_count(AttendanceRecord.without_excuses.filter(machine_status=Status.TO_CONFIRM, override_status=""))
     )
 
 
@@ -90,15 +90,15 @@ def lecture_rows(
     uploads = uploads_for(user).filter(lecture=OuterRef("pk"), recording=None, expires_at__gt=timezone.now())
     collections = Collection.objects.filter(lecture=OuterRef("pk"), state__in=Collection.OPEN_STATES)
     found = (
-        with_to_confirm_count(user, lectures)
+        with_to_confirm_count(lectures)
         .select_related("course", "room")
         .prefetch_related("recordings")
         .annotate(
             signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
             held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
             unmarked=_count(unmarked_records()),
-            attended=_count(records_for(user).filter(attended)),
-            student_count=_count(records_for(user)),
+            attended=_count(AttendanceRecord.without_excuses.filter(attended)),
+            student_count=_count(AttendanceRecord.without_excuses.all()),
             uploading=Exists(uploads),
             collecting=Exists(collections),
         )
