@@ -145,7 +145,7 @@ class RegistrarAdmin(DeletionSummaryMixin):
     list_filter_submit = True
     warn_unsaved_form = True
     compressed_fields = True
-    list_per_page = 50
+    list_per_page = 30  # a class
 
 
 class MomentRangeFilter(RangeDateTimeFilter):
