@@ -8,11 +8,11 @@ from typing import Any, TypeVar, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, Field, IntegerField, Model, Q, QuerySet, Subquery
+from django.db.models import Count, Field, IntegerField, Model, ProtectedError, Q, QuerySet, RestrictedError, Subquery
+from django.db.models.deletion import Collector
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -112,6 +112,28 @@ class KeyCheckMixin(ModelAdmin):
         return checked_view
 
 
+class RowCollector(Collector):
+    """Collects the rows that a deletion would take along, `data`, and those that must not go, `protected`.
+
+    Django's NestedObjects does so too, but loads each row with its parents, to show them as a tree.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.protected: set[Model] = set()
+
+    def collect(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().collect(*args, **kwargs)
+        except ProtectedError as error:
+            self.protected |= error.protected_objects
+        except RestrictedError as error:
+            self.protected |= error.restricted_objects
+
+    def can_fast_delete(self, *_args: Any, **_kwargs: Any) -> bool:
+        return False
+
+
 class DeletionSummaryMixin(KeyCheckMixin):
     """Before a deletion, says how many rows of each kind go too. Django lists every row, with a query for each."""
 
@@ -119,11 +141,11 @@ class DeletionSummaryMixin(KeyCheckMixin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """The number of rows of each kind that would be deleted, and of those that must not be."""
-        collector = NestedObjects(using=DEFAULT_DB_ALIAS, origin=objs)
+        collector = RowCollector(using=DEFAULT_DB_ALIAS, origin=objs)
         collector.collect(objs)
         protected = Counter(type(row) for row in collector.protected)
         numbers: dict[str, int] = {}
-        for rows in collector.model_objs.values():
+        for rows in collector.data.values():
             model = type(next(iter(rows)))
             numbers[str(model._meta.verbose_name_plural)] = len(rows)
             if model in self.admin_site._registry and not self._may_delete(request, model, rows):
