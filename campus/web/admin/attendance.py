@@ -31,6 +31,7 @@ from campus.web.admin.base import (
     render_link,
     signed_in_user,
 )
+from campus.web.templatetags.rollcall import minutes
 
 STATUS_VARIANTS: dict[str, str] = {
     Status.PRESENT: "success",
@@ -99,9 +100,9 @@ class AttendanceRecordAdmin(ReadOnlyMixin, RegistrarAdmin):
     def share_percent(self, record: AttendanceRecord) -> str:
         return f"{100 * record.share:.0f} %"
 
-    @display(description=gettext_lazy("Minutes seen"), ordering="seconds")
+    @display(description=gettext_lazy("Seen for"), ordering="seconds")
     def minutes(self, record: AttendanceRecord) -> str:
-        return f"{record.seconds / 60:.1f}"
+        return minutes(record.seconds)
 
     @display(description=gettext_lazy("Confidence"), ordering="confidence")
     def strictness(self, record: AttendanceRecord) -> str:

@@ -26,6 +26,7 @@ from campus.academics.selectors import CURRENT
 from campus.academics.series import with_usage
 from campus.attendance import reports
 from campus.attendance.course_copy import copy_course
+from campus.attendance.policy import policy_for
 from campus.biometrics import services as biometrics
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import USABLE_VERDICTS, active_gallery, enrolments_lacking_photos
@@ -43,6 +44,7 @@ from campus.web.admin.base import (
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
 from campus.web.roster_import import may_import
+from campus.web.rule_examples import rule_examples
 from campus.web.training_report import error_rates
 
 MAX_STUDENTS_SHOWN = 60
@@ -109,7 +111,7 @@ class CourseAdmin(RegistrarAdmin):
         "photos_zip",
         {"title": gettext_lazy("More"), "items": ["timetable", "copy"]},
     )
-    readonly_fields = ("class_page", "gallery", "ready", "lacking", "rates")
+    readonly_fields = ("class_page", "examples", "gallery", "ready", "lacking", "rates")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Course], search_term: str
@@ -130,7 +132,13 @@ class CourseAdmin(RegistrarAdmin):
         about = (None, {"fields": ("class_page", *names, "archived") if obj else names})
         policy = (
             gettext_lazy("Attendance rules"),
-            {"fields": (("present_seconds", "present_percent"), ("late_minutes", "early_minutes"))},
+            {
+                "fields": (
+                    ("present_seconds", "present_percent"),
+                    ("late_minutes", "early_minutes"),
+                    *(("examples",) if obj else ()),
+                )
+            },
         )
         sure = (
             gettext_lazy("Face recognition"),
@@ -189,6 +197,11 @@ class CourseAdmin(RegistrarAdmin):
             "admin/rollcall/_rates.html", {"rates": error_rates(gallery), "chosen": course.strictness}
         )
         return format_html("{}<p class='mt-3'>{}</p>", table, report)
+
+    @display(description=gettext_lazy("What these rules mean"))
+    def examples(self, course: Course) -> SafeString:
+        sentences = rule_examples(course, policy_for(course).required_percent)
+        return format_html_join("", "<p>{}</p>", ((sentence,) for sentence in sentences.values() if sentence))
 
     @display(description=gettext_lazy("Class page"))
     def class_page(self, course: Course) -> SafeString:

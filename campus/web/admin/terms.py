@@ -42,7 +42,8 @@ class PlaceForm(forms.Form):
         country = place.get("country", "")
         known = regions(country)
         region = place.get("region", "")
-        super().__init__({"country": country, "region": region if region in dict(known) else ""})
+        chosen = {"country": country, "region": region if region in dict(known) else ""}
+        super().__init__(chosen if country else None)  # nothing is missing yet where nothing is chosen
         self.fields["country"].choices = [("", "---------"), *countries()]  # type: ignore[attr-defined]
         self.fields["region"].choices = [("", _("The whole country")), *known]  # type: ignore[attr-defined]
         if not known:

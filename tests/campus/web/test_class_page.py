@@ -260,3 +260,9 @@ def test_each_rule_has_an_example_that_follows_what_is_typed(registrar: Client, 
         assert text in text_of(registrar, "course-rule-examples", world.course.pk, **form)
     world.course.refresh_from_db()
     assert world.course.late_minutes == 10
+
+
+def test_the_admins_form_says_what_the_rules_mean_too(registrar: Client, world: World):
+    Course.objects.filter(pk=world.course.pk).update(late_minutes=10)
+    page = registrar.get(reverse("admin:academics_course_change", args=[world.course.pk])).content.decode()
+    assert "whoever is first seen after 09:10 is late." in page
