@@ -45,12 +45,12 @@ def update_alarms() -> None:
         notify_alarms(started=started, ended=ended)
 
 
-def find_stopped() -> list[str]:
-    """The keys of everything that has stopped, for external monitoring. Needs no worker, since none may be running."""
+def find_stopped_sources() -> list[str]:
+    """The keys of the scheduler and of sources that have stopped. Needs no worker, since none may be running."""
     sent = PeriodicTask.objects.aggregate(last=Max("last_run_at"))["last"]
     scheduler = [] if sent and sent > timezone.now() - SCHEDULER_TIMEOUT else ["scheduler"]
     sources = [f"unreachable:{source.pk}" for source in Source.objects.filter(enabled=True) if _is_unreachable(source)]
-    return [*scheduler, *sources, *(alarm.key for alarm in _queue_alarms())]
+    return [*scheduler, *sources]
 
 
 def delete_expired_alarms() -> None:

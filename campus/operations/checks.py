@@ -38,7 +38,6 @@ from campus.operations.models import Backup
 CONNECT_SECONDS: Final = 5
 MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
 MAX_LATENESS: Final = timedelta(minutes=10)
-MAX_QUEUE_WAIT: Final = timedelta(hours=1)
 MAX_BACKUP_AGE: Final = timedelta(days=2)
 MIN_CERTIFICATE_DAYS: Final = 14
 LOW_DISK_SHARE: Final = 0.1
@@ -316,8 +315,7 @@ def check_workers() -> Finding:
 
 def check_queues() -> Finding:
     counts = selectors.count_jobs()
-    before = timezone.now() - MAX_QUEUE_WAIT
-    if late := sorted({job.queue for job in counts if job.waiting_since and job.waiting_since < before}):
+    if late := selectors.late_queues(counts):
         return Finding(
             State.PROBLEM,
             _("Jobs have waited for more than an hour: %(queues)s.") % {"queues": ", ".join(late)},

@@ -10,6 +10,7 @@ from django.db.models import Avg, CharField, Count, Min, Q, Value
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from campus.cctv.alarms import MAX_QUEUE_WAIT, find_stopped_sources
 from campus.cctv.models import Alarm
 from campus.common import jobs
 from campus.recordings.models import Recording, Segment
@@ -54,6 +55,17 @@ def count_jobs() -> list[JobCounts]:
         )
         for job in jobs.JOBS
     ]
+
+
+def late_queues(counts: list[JobCounts]) -> list[str]:
+    """The queues in which a job has waited for too long."""
+    before = timezone.now() - MAX_QUEUE_WAIT
+    return sorted({job.queue for job in counts if job.waiting_since and job.waiting_since < before})
+
+
+def find_stopped() -> list[str]:
+    """The keys of everything that has stopped, for external monitoring."""
+    return [*find_stopped_sources(), *(f"queue:{queue}" for queue in late_queues(count_jobs()))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from campus.accounts.addresses import client_address
-from campus.cctv.alarms import find_stopped
 from campus.common.cache import coalesce
 from campus.operations.checks import READINESS_CHECKS, State
 from campus.operations.metrics import render_metrics
+from campus.operations.selectors import find_stopped
 
 READINESS_SECONDS = 2  # how long an answer serves everybody who asks
 

@@ -154,6 +154,12 @@ def test_counts_are_kept_while_the_database_is_away(metrics_on, client: Client, 
     assert read_metrics(client)["rollcall_http_request_seconds_count", "200", "GET", "home"] == 1
 
 
+def test_what_has_stopped_costs_few_queries(client: Client, db):
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get("/health/").json() == {"stopped": ["scheduler"]}
+    assert len(queries) == 3
+
+
 def test_every_job_is_counted_in_one_query(db):
     with CaptureQueriesContext(connection) as queries:
         assert [counts.name for counts in count_jobs()] == [job.name for job in jobs.JOBS]
