@@ -64,6 +64,10 @@ class RollRow:
         return not self.record.machine_status
 
     @property
+    def is_absent(self) -> bool:
+        return statuses.meaning_of(self.record.status) == Status.ABSENT
+
+    @property
     def is_attended(self) -> bool:
         return statuses.meaning_of(self.record.status) in statuses.ATTENDED
 
@@ -143,7 +147,7 @@ def build_roll_table(
         "to-check": [row for row in rows if row.needs_check],
         "unmarked": [row for row in rows if not row.record.status],
         "attended": [row for row in rows if row.is_attended],
-        "absent": [row for row in rows if statuses.meaning_of(row.record.status) == Status.ABSENT],
+        "absent": [row for row in rows if row.is_absent],
         "changed": [row for row in rows if row.record.pk in changed],
     }
     definitions = statuses.status_definitions()

@@ -1,4 +1,5 @@
-// A recording that is dropped anywhere on the page goes to the lecture that its owner chooses.
+// A recording that is dropped on a lecture goes to it; one that is dropped elsewhere on the page, to the lecture that its
+// owner chooses.
 const dropUpload = document.querySelector("[data-drop-upload]");
 
 if (dropUpload && window.tus) {
@@ -31,33 +32,54 @@ if (dropUpload && window.tus) {
     if (!dialog.open) dialog.showModal();
   };
 
-  document.addEventListener("dragover", (event) => {
-    if (event.defaultPrevented || !hasFiles(event)) return;
-    event.preventDefault();
-    document.body.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) document.body.classList.remove("dropping");
-  });
-  document.addEventListener("drop", (event) => {
-    document.body.classList.remove("dropping");
-    if (event.defaultPrevented || !hasFiles(event)) return;
-    event.preventDefault();
-    const files = [...event.dataTransfer.files];
-    if (dropUpload.hidden) ask(files);
-    else fill(files.filter(isRecording));
-  });
+  const choice = (lecture) => dialog.querySelector(`button[value="${CSS.escape(lecture)}"][data-action]`);
 
-  dialog.addEventListener("close", () => {
-    const chosen = dialog.querySelector(`button[value="${CSS.escape(dialog.returnValue)}"][data-action]`);
-    if (!chosen) return;
+  const upload = (chosen, files) => {
     Object.assign(form.dataset, { lecture: chosen.value, starts: chosen.dataset.starts });
     form.action = chosen.dataset.action;
     title.textContent = chosen.dataset.title;
     dropUpload.hidden = false;
-    fill(dropped);
+    fill(files);
     form.requestSubmit();
     title.focus();
+  };
+
+  // Marks the lecture that a file is over.
+  const pointAt = (row) => {
+    for (const other of document.querySelectorAll(".drop-target")) other.classList.toggle("drop-target", other === row);
+    row?.classList.add("drop-target");
+  };
+  const lectureUnder = (event) => {
+    const row = event.target.closest("[data-takes-recording]");
+    return dropUpload.hidden && row && choice(row.dataset.takesRecording) ? row : null;
+  };
+
+  document.addEventListener("dragover", (event) => {
+    if (event.defaultPrevented || !hasFiles(event)) return;
+    event.preventDefault();
+    document.body.classList.add("dropping");
+    pointAt(lectureUnder(event));
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget) return;
+    document.body.classList.remove("dropping");
+    pointAt(null);
+  });
+  document.addEventListener("drop", (event) => {
+    document.body.classList.remove("dropping");
+    pointAt(null);
+    if (event.defaultPrevented || !hasFiles(event)) return;
+    event.preventDefault();
+    const files = [...event.dataTransfer.files];
+    const row = lectureUnder(event);
+    if (row && files.every(isRecording)) upload(choice(row.dataset.takesRecording), files);
+    else if (dropUpload.hidden) ask(files);
+    else fill(files.filter(isRecording));
+  });
+
+  dialog.addEventListener("close", () => {
+    const chosen = choice(dialog.returnValue);
+    if (chosen) upload(chosen, dropped);
   });
 
   if (window.matchMedia("(pointer: fine)").matches) hint.hidden = false;
