@@ -14,6 +14,7 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, Subquery, Value, 
 from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 from django.utils import timezone
 
+from campus.academics.models import Enrolment
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent
 from campus.attendance.models import EFFECTIVE_STATUS, AttendanceChange, AttendanceRecord, FaceOverride, Sighting
@@ -21,11 +22,14 @@ from campus.attendance.register import in_days, max_lecture_points
 from campus.attendance.selectors import final_lectures
 from campus.attendance.statuses import Status, status_definitions
 from campus.common.csv_cells import guard_cell
+from campus.recordings.models import Recording
 
 # Fixed, whatever the language: other programs go by these names.
 COLUMNS = (
+    "term",
     "class",
     "class_name",
+    "section",
     "number",
     "surname",
     "name",
@@ -63,12 +67,17 @@ def attendance_rows(records: QuerySet[AttendanceRecord]) -> Iterator[tuple[str, 
     definitions = status_definitions()
     labels = {code: status.label for code, status in definitions.items()}
     possible = f"{max_lecture_points(definitions.values()):f}"
+    photos = _lectures_with_photos_only()
     found = records.filter(lecture__in=final_lectures()).order_by(
         "lecture__course__code", "lecture__starts_at", "student__sort_key", "student__number_key"
     )
+    enrolments = Enrolment.objects.filter(course=OuterRef("lecture__course"), student=OuterRef("student"))
     values = found.values_list(
+        "lecture",
+        "lecture__course__term__name",
         "lecture__course__code",
         "lecture__course__name",
+        Coalesce(Subquery(enrolments.values("section")[:1]), Value("")),
         "student__number",
         "student__surname",
         "student__name",
@@ -82,14 +91,17 @@ def attendance_rows(records: QuerySet[AttendanceRecord]) -> Iterator[tuple[str, 
         "lecture__sign_off__signed_at",
     )
     for (
-        code, course, number, surname, name, starts_at, ends_at, status, override, machine, seconds, by, signed_at
+        lecture, term, code, course, section, number, surname, name,
+        starts_at, ends_at, status, override, machine, seconds, by, signed_at,
     ) in values.iterator(chunk_size=CHUNK):  # fmt: skip
         counted = status in definitions and definitions[status].is_counted
         excused = status == Status.EXCUSED and not override
         start, end = timezone.localtime(starts_at), timezone.localtime(ends_at)
         yield (
+            term or "",
             code,
             course,
+            section,
             number,
             surname,
             name,
@@ -102,20 +114,36 @@ def attendance_rows(records: QuerySet[AttendanceRecord]) -> Iterator[tuple[str, 
             possible if counted else "",
             f"{seconds / 60:.1f}" if machine else "",
             f"{(ends_at - starts_at).total_seconds() / 60:g}",
-            _source(override=override, status=status, excused=excused, named=bool(by)),
+            _source(
+                override=override,
+                machine=machine,
+                status=status,
+                excused=excused,
+                named=bool(by),
+                by_photo=lecture in photos,
+            ),
             "" if excused else by or "",
             _moment(signed_at),
         )
 
 
-def _source(*, override: str, status: str, excused: bool, named: bool) -> str:
+def _source(*, override: str, machine: str, status: str, excused: bool, named: bool, by_photo: bool) -> str:
     if override:
-        return "person"
+        return "correction" if machine else "roll by hand"
     if excused:
         return "excuse"
     if not status:
         return ""
-    return "named face" if named else "machine"
+    if named:
+        return "named face"
+    return "photo" if by_photo else "recording"
+
+
+def _lectures_with_photos_only() -> set[int]:
+    """The ids of the lectures that were counted by photos, and by no video."""
+    counted = Recording.objects.filter(state=Recording.State.DONE).order_by()
+    videos = counted.filter(lecture=OuterRef("lecture"), info__is_photo=False)
+    return set(counted.filter(~Exists(videos), info__is_photo=True).values_list("lecture", flat=True))
 
 
 def _moment(when: datetime | None) -> str:

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from campus.academics.models import Term
 from campus.accounts.models import AccountEvent
 from campus.attendance import export_table
 from campus.attendance.excuses import create_excuse
@@ -83,8 +84,8 @@ def test_who_said_it() -> None:
     mark_students(lecture=lecture, statuses={bob.pk: "present"}, user=lecturer)
     by = {row["name"]: (row["code"], row["source"], row["by"]) for row in rows()}
     assert by == {
-        "Ann A": ("present", "machine", ""),
-        "Bob B": ("present", "person", "Maria Lindner"),
+        "Ann A": ("present", "recording", ""),
+        "Bob B": ("present", "correction", "Maria Lindner"),
         "Cem C": ("present", "named face", "gone"),
         "Dee D": ("", "", ""),
     }
@@ -127,7 +128,7 @@ def test_the_table_is_read_while_it_is_sent(world: World, monkeypatch, django_as
     client.force_login(world.registrar)
     response = client.get(reverse("attendance-export-file"))
     assert response.streaming
-    with django_assert_num_queries(2):  # the statuses, and one for all rows
+    with django_assert_num_queries(3):  # the statuses, the lectures with photos, and one for all rows
         parts = list(attendance_rows(AttendanceRecord.objects.all()))
     content: Iterator[bytes] = export_attendance(records=AttendanceRecord.objects.all(), user=world.registrar)
     assert isinstance(content, GeneratorType)
@@ -187,3 +188,24 @@ def test_columns_keep_their_names_in_other_languages(world: World) -> None:
     with translation.override("de"):
         content = b"".join(export_attendance(records=AttendanceRecord.objects.all(), user=world.own))
     assert content.decode("utf-8-sig").splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_term_section_and_where_a_status_is_from() -> None:
+    day = factories.STARTS.date()
+    term = Term.objects.create(name="Winter", first_day=day, last_day=day + timedelta(days=90))
+    lecturer = factories.user()
+    course = factories.course(lecturers=(lecturer,), term=term)
+    ann, bob = factories.student(name="Ann A"), factories.student(name="Bob B")
+    factories.enrol(course, ann, section="Lab 2")
+    factories.enrol(course, bob)
+    by_photo, by_hand = factories.lecture(course), factories.lecture(course)
+    factories.records(by_photo, info=factories.INFO | {"is_photo": True})
+    mark_students(lecture=by_hand, statuses={ann.pk: "present", bob.pk: "absent"}, user=lecturer)
+    assert [(row["term"], row["section"], row["source"]) for row in rows()] == [
+        ("Winter", "Lab 2", "photo"),
+        ("Winter", "", "photo"),
+        ("Winter", "Lab 2", "roll by hand"),
+        ("Winter", "", "roll by hand"),
+    ]
+    factories.records(by_photo)
+    assert {row["source"] for row in rows()} == {"recording", "roll by hand"}
