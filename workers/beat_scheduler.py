@@ -4,29 +4,89 @@ Several schedulers may run: each task is sent once a time, by one of them.
 """
 
 import logging
+import time
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery.beat import SchedulingError
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F
+from django.db.models.functions import Now
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from campus.common.periodic_tasks import SWEEP
+from campus.common.database_clock import DatabaseClock
+from campus.common.periodic_tasks import SWEEP, schedule_by
 
 log = logging.getLogger(__name__)
 
+MAX_PAUSE_SECONDS = 30
+CLOCK_TOLERANCE = timedelta(seconds=5)
+
+clock = DatabaseClock()
+
+
+def schedule_of(task: PeriodicTask) -> Any:
+    """The task's schedule by the database's clock."""
+    return schedule_by(lambda: clock.now(), task)
+
 
 class Entry(ModelEntry):
-    """A row. Only `Scheduler.apply_entry` saves when it ran, so Celery's own saving is switched off."""
+    """A row. Only `Scheduler.apply_entry` saves when it ran, so Celery's own saving is switched off. Its clock is the
+    database's.
+    """
+
+    def __init__(self, model: PeriodicTask, app: Any = None) -> None:
+        super().__init__(model, app=app)
+        self.schedule = schedule_of(model)
 
     def save(self) -> None:
         pass
 
+    def _default_now(self) -> datetime:
+        return clock.now()
+
 
 class Scheduler(DatabaseScheduler):
     Entry = Entry
+    failures = 0
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send what is due; returns after how many seconds to look again, also when the database fails."""
+        try:
+            delay: float = super().tick(*args, **kwargs)
+        except (DatabaseError, InterfaceError, OSError) as error:
+            self._heap, self._initial_read = None, True  # read all rows again
+            return self._note_failure(error)
+        self.failures = 0
+        return delay
+
+    def _note_failure(self, error: Exception) -> float:
+        """Returns after how many seconds to try again."""
+        pause = min(2**self.failures, MAX_PAUSE_SECONDS)
+        self.failures = min(self.failures + 1, 10)
+        log.warning("The schedules could not be read or written (%s). Trying again in %d s.", error, pause)
+        connection.close()
+        return pause
 
     def setup_schedule(self) -> None:
+        """Write the rows as `write_rows`, as soon as the database can be reached."""
+        while True:
+            try:
+                self.write_rows()
+                return
+            except (DatabaseError, InterfaceError) as error:
+                time.sleep(self._note_failure(error))
+
+    def all_as_schedule(self) -> Any:
+        """Also: a task that ran in the future, by a clock that was wrong, ran now; else it would stop until then."""
+        if ahead := PeriodicTask.objects.filter(last_run_at__gt=clock.now() + CLOCK_TOLERANCE).update(
+            last_run_at=Now()
+        ):
+            log.error("A clock was ahead when it sent %d periodic tasks. Their schedules begin anew.", ahead)
+        return super().all_as_schedule()
+
+    def write_rows(self) -> None:
         """Create missing rows, and delete those of tasks that no longer exist.
 
         Schedules that people chose are kept; that of the sweeper is a setting.
@@ -45,7 +105,7 @@ class Scheduler(DatabaseScheduler):
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send the task if it is this scheduler's UPDATE that changes the row; otherwise another one has sent it."""
         row = PeriodicTask.objects.filter(pk=entry.model.pk, enabled=True).first()
-        if row is None or (row.last_run_at and not row.schedule.is_due(row.last_run_at).is_due):
+        if row is None or (row.last_run_at and not schedule_of(row).is_due(row.last_run_at).is_due):
             return
         now = entry.model.last_run_at
         if not PeriodicTask.objects.filter(pk=row.pk, last_run_at=row.last_run_at).update(

@@ -31,6 +31,7 @@ app = Celery(
         "workers.annotate",
         "workers.fetch",
         "workers.file_imports",
+        "workers.heartbeat",
         "workers.ingest",
         "workers.maintenance",
         "workers.outbox",
@@ -76,7 +77,7 @@ app.conf.update(
         job.name: {
             "task": job.task,
             "schedule": job.schedule,
-            "options": {"queue": MAINTENANCE_QUEUE, "expire_seconds": PERIODIC_TASK_EXPIRY_SECONDS},
+            "options": {"queue": job.queue, "expire_seconds": PERIODIC_TASK_EXPIRY_SECONDS},
         }
         for job in PERIODIC_JOBS
     },

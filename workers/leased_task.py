@@ -1,6 +1,7 @@
 """Celery tasks that work on one leased row: they claim it, renew its lease while they run, and save how they ended."""
 
 import logging
+import os
 import threading
 import time
 import traceback
@@ -11,28 +12,36 @@ from uuid import uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.jobs import (
+    MAINTENANCE_QUEUE,
     MESSAGE_VERSION,
     SOFT_TIME_LIMIT_SECONDS,
     TIME_LIMIT_SECONDS,
     Job,
     LeasedJob,
     Postponed,
+    interrupt,
     postpone,
     release,
     renew,
 )
 from campus.common.log_context import add_log_context
+from campus.common.storage import is_storage_here
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
+from workers import heartbeat
 from workers.celery import app
+from workers.faults import NO_STORAGE, Fault, describe_interruption, find_fault
 
 log = logging.getLogger(__name__)
 
 RowFunction = Callable[[Any], None]
+
+# Seconds between the tries to give a row back while the database is away.
+GIVE_BACK_PAUSES = (1, 2, 4, 8, 15, 30, 60, 60)
 
 
 def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowFunction], RowFunction]:
@@ -42,28 +51,36 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
     """
 
     def register(function: RowFunction) -> RowFunction:
-        @app.task(name=job.task)
-        def run(version: int, pk: str) -> None:
+        @app.task(name=job.task, bind=True)
+        def run(task: Any, version: int, pk: str) -> None:
             if version != MESSAGE_VERSION:
                 log.warning("%s: dropped a message of version %s; the sweeper sends a new one.", job.name, version)
                 return
-            row = job.claim(pk, owner=uuid4().hex)
+            if job.queue != MAINTENANCE_QUEUE and not is_storage_here():
+                heartbeat.pause_queue(task.request.hostname, job.queue, NO_STORAGE)
+                job.publish([pk])  # for another worker
+                return
+            row = job.claim(pk, owner=f"{heartbeat.WORKER_ID}-{os.getpid()}-{uuid4().hex}")
             if row is None:
                 return  # the message was repeated: another worker has the row, or the job is done
             with add_log_context(job=job.name, row=row.pk, recording=getattr(row, "recording_id", None)):
                 try:
-                    run_attempt(job, function, row)
+                    problem = run_attempt(job, function, row)
                 finally:
                     if after:
                         after(row)
+                if problem:
+                    heartbeat.pause_queue(task.request.hostname, job.queue, problem)
 
         return function
 
     return register
 
 
-def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> None:
-    """Call the function with a claimed row. What it raises is saved in the row and logged."""
+def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> Message | None:
+    """Call the function with a claimed row. What it raises is saved in the row and logged. Returns what is wrong with
+    this machine, if that stopped it.
+    """
     started = time.monotonic()
     try:
         with hold_lease(row):
@@ -72,15 +89,41 @@ def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> None:
         postpone(row)
     except Cancelled:
         log.info("%s %s: not wanted any more", job.name, row.pk)
-    except (RecognitionError, UserError) as error:
-        log.warning("%s %s: %s", job.name, row.pk, error)
-        job.fail(row, error.message, traceback.format_exc())
     except Exception as error:
-        log.exception("%s %s: attempt %d failed", job.name, row.pk, row.attempts)
-        end_attempt = job.fail if row.attempts >= settings.MAX_ATTEMPTS else release
-        end_attempt(row, describe_unexpected_error(error), traceback.format_exc())
+        return _end_failed_attempt(job, row, error)
     else:
         log.info("%s %s: %.1f s", job.name, row.pk, time.monotonic() - started)
+    return None
+
+
+def _end_failed_attempt(job: Job, row: LeasedJob, error: Exception) -> Message | None:
+    detail = traceback.format_exc()
+    match fault := find_fault(error):
+        case Fault.CONTENT if isinstance(error, (RecognitionError, UserError)):
+            log.warning("%s %s: %s", job.name, row.pk, error)
+            job.fail(row, error.message, detail)
+        case Fault.MACHINE | Fault.PASSING:
+            log.warning("%s %s: interrupted, not its fault: %r", job.name, row.pk, error)
+            problem = describe_interruption(error)
+            _give_back(row, problem, detail)
+            return problem if fault is Fault.MACHINE else None
+        case _:
+            log.exception("%s %s: attempt %d failed", job.name, row.pk, row.attempts)
+            end_attempt = job.fail if row.attempts >= settings.MAX_ATTEMPTS else release
+            end_attempt(row, describe_unexpected_error(error), detail)
+    return None
+
+
+def _give_back(row: LeasedJob, problem: Message, detail: str) -> None:
+    """Give the row back without counting the attempt, also when the database is away for a while."""
+    for pause in (*GIVE_BACK_PAUSES, 0):
+        try:
+            interrupt(row, problem, detail)
+            return
+        except (OperationalError, InterfaceError) as error:
+            log.warning("%s could not be given back yet: %s", row.pk, error)
+            close_old_connections()
+            time.sleep(pause)
 
 
 def describe_unexpected_error(error: Exception) -> Message:

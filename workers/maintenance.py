@@ -1,17 +1,19 @@
 """Periodic maintenance: publishes lost jobs again, fails those tried too often, and deletes what has expired."""
 
+import base64
+import json
 import logging
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db.models import F, Q
+from django.db import close_old_connections
+from django.db.models import CharField, F, Q, Value
 from django.utils import timezone
 from kombu import Connection
-from kombu.exceptions import ChannelError
 
 from campus.academics.file_imports import delete_expired_file_imports
 from campus.accounts.history import delete_old_events
@@ -48,52 +50,88 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
-    fail_exhausted_jobs()
-    start_due_votes()
-    finish_collected_lectures()
-    write_missing_roll_reports()
-    update_lecture_faces()
-    request_due_trainings()
-    request_due_comparisons()
-    recount_changed_rosters()
-    with app.connection_for_read() as connection:
-        republish_lost_jobs(connection)
+    run_steps(
+        watch_jobs,
+        start_due_votes,
+        finish_collected_lectures,
+        write_missing_roll_reports,
+        update_lecture_faces,
+        request_due_trainings,
+        request_due_comparisons,
+        recount_changed_rosters,
+    )
 
 
-def fail_exhausted_jobs() -> None:
+def run_steps(*steps: Callable[[], object]) -> None:
+    """Run all steps. One that fails is logged, and stops none of the others."""
+    for step in steps:
+        try:
+            step()
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception:
+            log.exception("The step %s failed", step.__name__)
+            close_old_connections()
+
+
+def watch_jobs() -> None:
+    """Fail jobs that were tried too often, and publish those whose messages are lost. One query finds them all, since
+    hardly ever is there any.
+    """
+    overdue = Q(published_at=None) | Q(published_at__lt=F("lease_until")) | Q(published_at__lt=_overdue_before())
+    needs_attention = Q(attempts__gte=settings.MAX_ATTEMPTS) | overdue
+    first, *others = (
+        job.waiting()
+        .filter(not_leased(), needs_attention)
+        .order_by()
+        .values_list(Value(job.name, output_field=CharField()), flat=True)
+        .distinct()
+        for job in JOBS
+    )
+    names = set(first.union(*others, all=True))
     for job in JOBS:
-        for row in job.waiting().filter(not_leased(), attempts__gte=settings.MAX_ATTEMPTS):
-            given_up = Message("This was tried {n} times and given up.", n=row.attempts)
-            reason = row.error or Message("The worker stopped in the middle of it each time.")
-            if job.fail(row, join_messages([given_up, reason]), row.error_detail):
-                log.error("%s %s: given up after %d attempts", job.name, row.pk, row.attempts)
+        if job.name in names:
+            fail_exhausted_jobs(job)
+            publish_lost_jobs(job)
 
 
-def republish_lost_jobs(connection: Connection) -> None:
-    for job in JOBS:
-        lost = list(lost_rows(job, connection))
-        if lost:
-            log.info("%s: published %d lost jobs again", job.name, job.publish(lost))
+def fail_exhausted_jobs(job: Job) -> None:
+    for row in job.waiting().filter(not_leased(), attempts__gte=settings.MAX_ATTEMPTS):
+        given_up = Message("This was tried {n} times and given up.", n=row.attempts)
+        reason = row.error or Message("The worker stopped in the middle of it each time.")
+        if job.fail(row, join_messages([given_up, reason]), row.error_detail):
+            log.error("%s %s: given up after %d attempts", job.name, row.pk, row.attempts)
 
 
-def lost_rows(job: Job, connection: Connection) -> Iterator[Any]:
-    """The ids of the waiting rows that no worker holds and whose message is lost."""
-    now = timezone.now()
-    lost = Q(published_at=None) | Q(published_at__lt=F("lease_until"))
-    if not count_messages(job.queue, connection):
-        # The queue is empty, so all its messages were delivered. The messages of rows that still wait are lost.
-        lost |= Q(published_at__lt=now - timedelta(seconds=settings.SWEEP_SECONDS))
-    rows = job.waiting().filter(not_leased(), lost, attempts__lt=settings.MAX_ATTEMPTS)
-    return rows.values_list("pk", flat=True).iterator()
+def publish_lost_jobs(job: Job) -> None:
+    """Send the messages of waiting jobs again that are lost: those never sent, those before a lease that has ended or a
+    pause that is over, and those sent a while ago that are no longer in the queue.
+    """
+    rows = job.waiting().filter(not_leased(), attempts__lt=settings.MAX_ATTEMPTS)
+    lost = set(rows.filter(Q(published_at=None) | Q(published_at__lt=F("lease_until"))).values_list("pk", flat=True))
+    overdue = set(rows.filter(published_at__lt=_overdue_before()).values_list("pk", flat=True)) - lost
+    if overdue:
+        with app.connection_for_read() as connection:
+            queued = queued_keys(job, connection)
+        lost |= {pk for pk in overdue if str(pk) not in queued}
+    if lost:
+        log.info("%s: published %d lost jobs again", job.name, job.publish(lost))
 
 
-def count_messages(queue: str, connection: Connection) -> int:
-    """The number of messages in a queue."""
-    try:
-        channel: Any = connection.default_channel
-        return int(channel.queue_declare(queue, passive=True).message_count)
-    except ChannelError:
-        return 0  # an empty queue does not exist in Redis
+def _overdue_before() -> datetime:
+    return timezone.now() - timedelta(seconds=settings.SWEEP_SECONDS)
+
+
+def queued_keys(job: Job, connection: Connection) -> set[str]:
+    """The keys of the rows of this job whose messages are in the queue."""
+    client = getattr(connection.default_channel, "client", None)
+    messages = client.lrange(job.queue, 0, -1) if client else []  # only Redis lets us look
+    keys = set()
+    for message in map(json.loads, messages):
+        if message["headers"]["task"] == job.task:
+            (_version, pk), *_ = json.loads(base64.b64decode(message["body"]))
+            keys.add(pk)
+    return keys
 
 
 @app.task(name=periodic_tasks.CLEAN_UP.task)
@@ -102,30 +140,38 @@ def clean_up() -> None:
 
     Tracks go as soon as no vote needs them, because they contain embeddings of bystanders.
     """
+    run_steps(
+        delete_old_tracks,
+        delete_expired_galleries,
+        delete_expired_lecture_faces,
+        finish_complete_uploads,
+        delete_expired_uploads,
+        delete_expired_partial_files,
+        delete_expired_file_imports,
+        delete_expired_photo_imports,
+        delete_expired_photo_links,
+        delete_expired_snapshots,
+        delete_expired_annotated_videos,
+        delete_expired_sessions,
+        delete_old_events,
+        measure_clock_offsets,
+        delete_expired_footage_files,
+        delete_expired_alarms,
+        delete_broken_uploads,
+    )
+
+
+def delete_broken_uploads() -> None:
+    """Delete what requests that broke off have left of their bodies."""
     expired_before = time.time() - LEFTOVER_RETENTION_SECONDS
-    delete_old_tracks(expired_before)
-    delete_expired_galleries()
-    delete_expired_lecture_faces()
-    finish_complete_uploads()
-    delete_expired_uploads()
-    delete_expired_partial_files()
-    delete_expired_file_imports()
-    delete_expired_photo_imports()
-    delete_expired_photo_links()
-    delete_expired_snapshots()
-    delete_expired_annotated_videos()
-    delete_expired_sessions()
-    delete_old_events()
-    measure_clock_offsets()
-    delete_expired_footage_files()
-    delete_expired_alarms()
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*"):
         if path.is_file() and path.stat().st_mtime < expired_before:
             path.unlink(missing_ok=True)
 
 
-def delete_old_tracks(expired_before: float) -> None:
-    """Delete the tracks of finished recordings whose folders were last written to before `expired_before`."""
+def delete_old_tracks() -> None:
+    """Delete the tracks of finished recordings whose folders were last written to a while ago."""
+    expired_before = time.time() - LEFTOVER_RETENTION_SECONDS
     needs_tracks = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
     needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
     for folder in media_files("tracks"):

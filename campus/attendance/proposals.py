@@ -125,9 +125,20 @@ def recount_lecture(*, lecture: Lecture, students: Collection[int] | None = None
     roster = set(lecture_roster(lecture).values_list("pk", flat=True))
     in_doubt = students_in_doubt(lecture.course)
     if watched:
-        for student in sorted(roster if students is None else roster.intersection(students)):
-            proposal = _propose_record(lecture, evidence.get(student, []), watched, in_doubt=student in in_doubt)
-            AttendanceRecord.objects.update_or_create(lecture=lecture, student_id=student, defaults=proposal)
+        counted = sorted(roster if students is None else roster.intersection(students))
+        AttendanceRecord.objects.bulk_create(
+            (
+                AttendanceRecord(
+                    lecture=lecture,
+                    student_id=student,
+                    **_propose_record(lecture, evidence.get(student, []), watched, in_doubt=student in in_doubt),
+                )
+                for student in counted
+            ),
+            update_conflicts=True,
+            unique_fields=["lecture", "student"],
+            update_fields=["machine_status", *NOT_SEEN, "updated_at"],
+        )
     else:
         lecture.records.update(machine_status="", **NOT_SEEN)
     lecture.records.exclude(student__in=roster).filter(override_status="", changes=None).delete()
@@ -142,7 +153,7 @@ def _propose_record(
     watched: Sequence[WatchedRecording],
     *,
     in_doubt: bool,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What the machine proposes for a student.
 
     Evidence that is to be confirmed counts only where no recording is certain. `in_doubt`: the student can't be told
@@ -160,7 +171,7 @@ def _propose_record(
         is_known = any(row.recognisable for row in evidence) and not in_doubt
         could_be_seen = is_known and _is_watched_enough(watched, watched_share)
         return NOT_SEEN | {"machine_status": Status.ABSENT if could_be_seen else Status.NOT_RECOGNISABLE}
-    proposal: dict[str, object] = {
+    proposal: dict[str, Any] = {
         "seconds": seconds,
         "share": min(seconds / watched_seconds, 1.0) if intervals else max(row.share for row in counted),
         "confidence": max(row.confidence for row in counted),

@@ -122,7 +122,9 @@ def _silent_lectures(source: Source) -> datetime | None:
 
 
 def _queue_alarms() -> Alarms:
-    """Jobs that no worker has claimed for too long. Jobs that wait for other jobs are published again meanwhile."""
+    """Jobs that no worker has claimed for too long, and those that machines cannot do. Jobs that wait for other jobs
+    are published again meanwhile.
+    """
     before = timezone.now() - MAX_QUEUE_WAIT
     waiting: dict[str, int] = {}
     for job in jobs.JOBS:
@@ -131,6 +133,16 @@ def _queue_alarms() -> Alarms:
         )
         if old:
             waiting[job.queue] = waiting.get(job.queue, 0) + old
+        interrupted = job.waiting().filter(interrupted_at__lt=before).order_by("interrupted_at")
+        if latest := interrupted.last():
+            text = Message(
+                "Work has been interrupted for more than an hour ({n} of the kind “{job}”). It goes on by itself once "
+                "this is mended: {problem}",
+                n=interrupted.count(),
+                job=job.name,
+                problem=latest.error,
+            )
+            yield Alarm(kind=Alarm.Kind.QUEUE, key=f"interrupted:{job.name}", text=text)
     for queue, n in waiting.items():
         text = Message(
             "Jobs have been waiting in the queue “{queue}” for more than an hour ({n}). Check that its worker is "

@@ -32,7 +32,18 @@ SOFT_TIME_LIMIT_SECONDS = 14 * 60
 TIME_LIMIT_SECONDS = 15 * 60
 
 # The columns of a row that no worker has tried yet, and whose message was not sent yet.
-RESET_FIELDS: dict[str, Any] = {"attempts": 0, "lease_owner": "", "lease_until": None, "published_at": None}
+RESET_FIELDS: dict[str, Any] = {
+    "attempts": 0,
+    "interruptions": 0,
+    "interrupted_at": None,
+    "lease_owner": "",
+    "lease_until": None,
+    "published_at": None,
+}
+# How long an interrupted job waits: twice as long after each interruption.
+FIRST_PAUSE_SECONDS = 5
+MAX_PAUSE_SECONDS = 600
+MAX_VANISHED_WORKERS = 10  # with the same job, until that counts as its fault
 
 Key = UUID | int | str
 
@@ -44,10 +55,16 @@ class Postponed(Exception):
 class LeasedJob(models.Model):
     """A row that one worker holds at a time.
 
-    The holder renews its lease while it works; an expired lease is free to take.
+    The holder renews its lease while it works; an expired lease is free to take. A lease without an owner is a pause:
+    nobody takes the row before it is over.
+
+    `attempts` counts the tries that went wrong through the job itself, or may have; `interruptions` those that went
+    wrong through the worker's machine or something that passes, of which `interrupted_at` was the first.
     """
 
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    interruptions = models.PositiveSmallIntegerField(default=0, editable=False)
+    interrupted_at = models.DateTimeField(null=True, blank=True, editable=False)
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -60,7 +77,7 @@ class LeasedJob(models.Model):
     @property
     def is_running(self) -> bool:
         """Whether a worker holds the row now."""
-        return self.lease_until is not None and self.lease_until > timezone.now()
+        return bool(self.lease_owner) and self.lease_until is not None and self.lease_until > timezone.now()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +199,18 @@ JOBS = (
     DELIVER,
 )
 MAINTENANCE_QUEUE = "maintenance"  # also of the periodic tasks
-QUEUES = tuple(dict.fromkeys([*(job.queue for job in JOBS), MAINTENANCE_QUEUE]))
+SWEEP_QUEUE = "sweep"  # of the sweeper alone, which must not wait behind what it watches
+QUEUES = tuple(dict.fromkeys([*(job.queue for job in JOBS), MAINTENANCE_QUEUE, SWEEP_QUEUE]))
 
 
 def not_leased() -> Q:
-    """Rows that no worker holds."""
+    """Rows that a worker may take now: none holds them, and no pause is on."""
     return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+
+
+def held_by_workers() -> Q:
+    """Rows that a worker holds."""
+    return ~Q(lease_owner="") & Q(lease_until__gt=timezone.now())
 
 
 def renew(row: LeasedJob) -> bool:
@@ -216,6 +239,48 @@ def postpone(row: LeasedJob) -> bool:
     return bool(
         _held(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=timezone.now())
     )
+
+
+def interrupt(row: LeasedJob, error: Message, detail: str) -> bool:
+    """Give the row back without counting the attempt, after an error that is not the job's fault. It is tried again
+    after a pause that grows each time."""
+    now = timezone.now()
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(row.interruptions, 16), MAX_PAUSE_SECONDS)
+    return bool(
+        _held(row).update(
+            lease_owner="",
+            lease_until=now + timedelta(seconds=pause),
+            attempts=F("attempts") - 1,
+            interruptions=F("interruptions") + 1,
+            interrupted_at=row.interrupted_at or now,
+            published_at=now,
+            error=error,
+            error_detail=detail,
+        )
+    )
+
+
+def end_leases(owner_prefix: str, *, count_attempts: bool) -> int:
+    """End the leases of attempts whose process is gone, and publish their jobs again; returns how many.
+
+    Without `count_attempts` the attempts do not count, since the whole worker is gone; but a job that was at work in
+    many workers that vanished is suspected of that itself.
+    """
+    ended = 0
+    for job in JOBS:
+        held = job.waiting().filter(lease_owner__startswith=owner_prefix)
+        pks = list(held.values_list("pk", flat=True))
+        if not pks:
+            continue
+        held = held.filter(pk__in=pks)
+        if not count_attempts:
+            held.filter(interruptions__lt=MAX_VANISHED_WORKERS).update(
+                attempts=F("attempts") - 1, interruptions=F("interruptions") + 1
+            )
+        held.update(lease_owner="", lease_until=None, published_at=None)
+        ended += len(pks)
+        job.publish(pks)
+    return ended
 
 
 def _held(row: LeasedJob) -> "models.QuerySet[Any]":

@@ -3,9 +3,10 @@
 Each schedule is a row that the scheduler reads; it notices when the row changes.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 
 from celery.schedules import crontab
 from django.conf import settings
@@ -14,7 +15,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from campus.common.database_clock import database_now
 from campus.common.errors import UserError
+from campus.common.jobs import MAINTENANCE_QUEUE, SWEEP_QUEUE
 
 MAX_INTERVAL_MINUTES = 7 * 24 * 60
 
@@ -29,6 +32,7 @@ class PeriodicJob:
     name: str
     schedule: timedelta | crontab
     label: str | Promise = ""
+    queue: str = MAINTENANCE_QUEUE
 
     @property
     def task(self) -> str:
@@ -36,7 +40,7 @@ class PeriodicJob:
         return f"rollcall.{self.name}"
 
 
-SWEEP = PeriodicJob(name="sweep", schedule=timedelta(seconds=settings.SWEEP_SECONDS))
+SWEEP = PeriodicJob(name="sweep", schedule=timedelta(seconds=settings.SWEEP_SECONDS), queue=SWEEP_QUEUE)
 COLLECT_FOOTAGE = PeriodicJob(
     name="collect_footage", schedule=timedelta(minutes=1), label=gettext_lazy("Check for lecture footage")
 )
@@ -59,6 +63,34 @@ WAKE_DELIVERIES = PeriodicJob(
 CLEAN_UP = PeriodicJob(name="clean_up", schedule=timedelta(hours=1), label=gettext_lazy("Delete expired data"))
 
 PERIODIC_JOBS = (SWEEP, COLLECT_FOOTAGE, CHECK_ALARMS, SEND_WEEKLY_REGISTERS, WAKE_DELIVERIES, CLEAN_UP)
+
+
+def schedule_by(now: Callable[[], datetime], task: PeriodicTask) -> Any:
+    """The task's schedule by that clock."""
+    schedule: Any = task.schedule
+    schedule.nowfun = lambda: now().astimezone(schedule.tz)
+    return schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleStatus:
+    """When a periodic task was last sent, and by how many seconds it is overdue: 0 where all is well."""
+
+    name: str
+    last_run_at: datetime | None
+    late_seconds: float
+
+
+def schedule_statuses() -> list[ScheduleStatus]:
+    """How each enabled periodic task keeps its schedule, by the database's clock. One that was never sent is late since
+    its row was written."""
+    now = database_now()
+    statuses = []
+    for task in PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name"):
+        remaining = schedule_by(lambda: now, task).remaining_estimate(task.last_run_at or task.date_changed)
+        late = max(-remaining.total_seconds(), 0.0)
+        statuses.append(ScheduleStatus(name=task.name, last_run_at=task.last_run_at, late_seconds=late))
+    return statuses
 
 
 def schedule_every(*, task: PeriodicTask, minutes: int) -> None:

@@ -55,6 +55,20 @@ def media_path(*parts: str | os.PathLike[str]) -> Path:
     return Path(settings.MEDIA_ROOT, *parts)
 
 
+def mark_storage(**_: object) -> None:
+    """Handles `post_migrate`: leave a file by which a worker sees that it is this storage that it reaches."""
+    _storage_mark().touch(mode=0o600)
+
+
+def is_storage_here() -> bool:
+    """Whether this machine reaches the storage, and not only an empty folder in its place."""
+    return _storage_mark().exists()
+
+
+def _storage_mark() -> Path:
+    return media_path(".rollcall-storage")
+
+
 def media_name(path: Path) -> str:
     """The name to store for a path from `media_path`."""
     return path.relative_to(settings.MEDIA_ROOT).as_posix()

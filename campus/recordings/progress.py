@@ -103,6 +103,10 @@ def _state_label(recording: Recording, segments: list[Segment]) -> str:
 
 
 def _describe_step(recording: Recording, segments: list[Segment]) -> str:
+    interrupted = [recording, *(segment for segment in segments if segment.state == Segment.State.PENDING)]
+    for row in interrupted if recording.state in OPEN_STATES else ():
+        if row.interrupted_at and row.error and not row.is_running:
+            return _("The work is interrupted and goes on by itself. %(problem)s") % {"problem": row.error}
     if recording.state == Recording.State.UPLOADED:
         return _("The file waits to be checked. That begins by itself.")
     if recording.state == Recording.State.AGGREGATING:

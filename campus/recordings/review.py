@@ -34,6 +34,7 @@ MAX_OVERLAP_SHARE = 0.1  # of the shorter of two recordings
 class ReviewReason(models.TextChoices):
     EMPTY = "empty", _("hardly anybody is seen")
     STRANGERS = "strangers", _("strangers to this class")
+    GAPS = "gaps", _("not searched completely")
     DARK = "dark", _("too dark")
     FROZEN = "frozen", _("the picture stands still")
     SHORT = "short", _("far shorter than the lecture")
@@ -89,6 +90,7 @@ def unaccepted_reasons(recording: Recording) -> set[str]:
 def review_recording(recording: Recording, attendance: Attendance) -> list[Finding]:
     """Every reason why a person should check the recording before what was found in it counts."""
     return [
+        *_review_coverage(recording),
         *_review_pictures(recording),
         *_review_people(attendance),
         *review_place(recording),
@@ -178,6 +180,19 @@ def _uploaded_length(lecture: Lecture, recording: Recording) -> float:
             for interval in place_intervals([(0.0, duration)], offset, lecture.length)
         )
     )
+
+
+def _review_coverage(recording: Recording) -> Iterable[Finding]:
+    """Who was not seen may be in the segments that failed."""
+    failed = recording.segments.filter(state=Segment.State.FAILED).count()
+    if failed:
+        message = Message(
+            "{failed} of its {n} segments could not be searched for faces, so who was not seen may have been there. "
+            "Retry them, or count the recording as it is.",
+            failed=failed,
+            n=recording.segments.count(),
+        )
+        yield Finding(ReviewReason.GAPS, message)
 
 
 def _review_pictures(recording: Recording) -> Iterable[Finding]:

@@ -140,9 +140,8 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
         # Segments that are done but whose tracks have been deleted need to be processed again, too.
         again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
         failed = recording.state == Recording.State.FAILED
-        gappy = (
-            recording.state == Recording.State.DONE and recording.segments.filter(state=Segment.State.FAILED).exists()
-        )
+        counted = recording.state in (Recording.State.DONE, Recording.State.NEEDS_REVIEW)
+        gappy = counted and recording.segments.filter(state=Segment.State.FAILED).exists()
         if not failed and not gappy:
             raise UserError("Nothing failed in this recording. To process all of it anew, take attendance again.")
         planned = recording.segments.exists()

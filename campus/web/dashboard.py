@@ -360,8 +360,8 @@ def queue_statuses() -> list[QueueStatus]:
     totals: dict[str, list[int]] = {}
     for job in jobs.JOBS:
         rows = job.waiting().aggregate(
-            waiting=Count("pk", filter=jobs.not_leased()),
-            running=Count("pk", filter=~jobs.not_leased() & Q(lease_until__isnull=False)),
+            waiting=Count("pk", filter=~jobs.held_by_workers()),
+            running=Count("pk", filter=jobs.held_by_workers()),
         )
         total = totals.setdefault(job.queue, [0, 0])
         total[0] += rows["waiting"]

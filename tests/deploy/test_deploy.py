@@ -102,6 +102,12 @@ def test_every_queue_has_a_worker_in_each_profile_and_with_systemd(compose: dict
     assert set().union(*(queues(command) for unit in UNITS for command in unit_commands(unit))) == QUEUES
 
 
+def test_the_sweeper_waits_behind_nothing(compose: dict[str, Any]) -> None:
+    commands = [service.get("command", []) for service in compose["services"].values()]
+    commands += [command for unit in UNITS for command in unit_commands(unit)]
+    assert [queues(command) for command in commands if "sweep" in queues(command)] == [{"sweep"}, {"sweep"}]
+
+
 def test_one_scheduler_runs(compose: dict[str, Any]) -> None:
     assert sum("beat" in service.get("command", []) for service in compose["services"].values()) == 1
     assert sum("beat" in command for unit in UNITS for command in unit_commands(unit)) == 1
@@ -123,9 +129,29 @@ def test_the_target_starts_every_unit() -> None:
 
 
 def test_services_have_health_checks_and_time_to_stop(compose: dict[str, Any]) -> None:
-    for name in ("web", "transfers", "worker", "collector", "vision-cpu", "vision-gpu", "valkey", "postgres"):
+    for name in (
+        "web",
+        "transfers",
+        "worker",
+        "sweeper",
+        "collector",
+        "vision-cpu",
+        "vision-gpu",
+        "valkey",
+        "postgres",
+    ):
         assert compose["services"][name]["healthcheck"]["test"]
-    for name in ("web", "transfers", "worker", "collector", "recorder", "vision-cpu", "vision-gpu", "postgres"):
+    for name in (
+        "web",
+        "transfers",
+        "worker",
+        "sweeper",
+        "collector",
+        "recorder",
+        "vision-cpu",
+        "vision-gpu",
+        "postgres",
+    ):
         assert compose["services"][name]["stop_grace_period"] == "60s"
 
 

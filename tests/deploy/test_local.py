@@ -71,8 +71,8 @@ class Rollcall:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
-def find_valkey(pids: list[int]) -> int:
-    return next(pid for pid in pids if "valkey" in Path(f"/proc/{pid}/comm").read_text())
+def find_valkey(pids: list[int]) -> int | None:
+    return next((pid for pid in pids if "valkey" in Path(f"/proc/{pid}/comm").read_text()), None)
 
 
 def find_sockets(pid: int, kind: str) -> list[str]:
@@ -123,6 +123,7 @@ def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rol
     assert [path for path in paths if path.stat().st_mode & 0o077] == [], "nobody else on the machine reads it"
     pids_before = process_tree(rollcall.process.pid)
     valkey = find_valkey(pids_before)
+    assert valkey
     assert find_sockets(valkey, "tcp") + find_sockets(valkey, "tcp6") == []
     broker = Path(next(row.split()[-1] for row in find_sockets(valkey, "unix") if row.endswith("/valkey")))
     assert (broker.stat().st_mode & 0o777, broker.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -153,14 +154,20 @@ def test_a_second_start_in_the_same_folder_is_refused(start: Callable[[], Rollca
     assert rollcall.process.poll() is None
 
 
-def test_a_dead_child_stops_everything_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
+def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
     rollcall = start().wait_until_ready()
-    pids_before = process_tree(rollcall.process.pid)
-    os.kill(find_valkey(pids_before), signal.SIGKILL)
-    assert rollcall.process.wait(DEADLINE_SECONDS) == 1
-    assert "The valkey process stopped" in rollcall.output_text()
+    valkey = find_valkey(process_tree(rollcall.process.pid))
+    for number in range(2):
+        os.kill(valkey, signal.SIGKILL)
+        wait_until(lambda number=number: f"started again in {2**number} s" in rollcall.output_text(), "it is announced")
+        valkey = wait_until(lambda: find_valkey(living(process_tree(rollcall.process.pid))), "there is another one")
+    assert "The valkey process stopped with status -9" in rollcall.output_text()
     assert str(rollcall.var / "log" / "valkey.log") in rollcall.output_text()
-    assert living(pids_before) == []
+    assert rollcall.process.poll() is None
+    pids = process_tree(rollcall.process.pid)
+    rollcall.process.send_signal(signal.SIGINT)
+    assert rollcall.process.wait(DEADLINE_SECONDS) == 0
+    assert living(pids) == []
 
 
 def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[[], Rollcall], port: int) -> None:

@@ -22,6 +22,7 @@ from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord, Report
 from campus.biometrics.services import add_photo
 from campus.common import jobs
+from campus.common.storage import mark_storage
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
@@ -206,6 +207,7 @@ def campus(
     settings.MAX_ATTEMPTS = 3
     for folder in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
         folder.mkdir(parents=True)
+    mark_storage()
     jobs.producer.cache_clear()
     campus = Campus(valkey, tmp_path)
     yield campus

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from campus.common.storage import mark_storage
 from tests.servers.rtsp import rtsp_camera
 
 __all__ = ["rtsp_camera"]
@@ -16,3 +17,4 @@ def own_folders(settings, tmp_path: Path) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "uploads")
     for folder in ("media", "Reports", "uploads"):
         (tmp_path / folder).mkdir()
+    mark_storage()

@@ -7,6 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campus.attendance import finalize, recording_review
 from campus.attendance.face_overrides import name_unknown_person, reject_match
@@ -98,6 +100,25 @@ def test_a_vote_writes_rows_crops_and_workbook(settings) -> None:
     assert not tracks_folder(recording).exists()
 
 
+def test_a_vote_takes_no_more_queries_for_more_students() -> None:
+    course = create_class(2)
+    train_gallery(course)
+
+    def count_queries() -> int:
+        recording = create_processed_recording(course, [[0, 1]])
+        Recording.objects.filter(pk=recording.pk).update(accepted_reasons=["empty"])
+        with CaptureQueriesContext(connection) as queries:
+            assert run_vote(recording).state == "done"
+        batches = [query for query in queries if "INSERT" in query["sql"] or "SAVEPOINT" in query["sql"]]
+        return len(queries) - len(batches)
+
+    few = count_queries()
+    for number in range(18):
+        factories.enrol(course, factories.student(name=f"Nobody {number}"))
+    assert count_queries() <= few
+    assert [lecture.records.count() for lecture in course.lectures.order_by("pk")] == [2, 20]
+
+
 def test_voting_again_gives_the_same_result(settings) -> None:
     course = create_class(2)
     train_gallery(course)
@@ -134,6 +155,7 @@ def test_a_crashed_vote_leaves_nothing_and_the_next_attempt_completes(
         broken.setattr(module, step, crash)
         assert run_vote(recording, "first").state == "aggregating"
     assert "The disk is full" in str(recording.error)
+    Recording.objects.filter(pk=recording.pk).update(lease_until=None)
     assert (written_rows(recording)[0], written_rows(recording)[2]) == (nothing[0], nothing[2])
     assert run_vote(recording, "second").state == "done"
     assert str(recording.error) == ""
@@ -161,8 +183,10 @@ def test_failed_segments_are_reported_and_tracks_kept_for_a_retry() -> None:
     course = create_class(1)
     train_gallery(course)
     recording = run_vote(create_processed_recording(course, [[0], [0], [0], [0]], failed=(1, 2)))
-    assert recording.state == "done"
+    assert recording.state == "needs_review"
     assert recording.coverage == 0.5
+    assert [reason["code"] for reason in recording.review_reasons] == ["gaps"]
+    assert not AttendanceRecord.objects.filter(machine_status="absent").exists()
     assert str(recording.error) == "These segments could not be processed: 0:01:00 to 0:03:00. That part is damaged."
     assert tracks_folder(recording).exists()
 

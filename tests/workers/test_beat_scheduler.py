@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from celery.beat import SchedulingError
+from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from campus.common.database_clock import DatabaseClock
 from campus.common.periodic_tasks import (
     CHECK_ALARMS,
     COLLECT_FOOTAGE,
@@ -16,6 +18,7 @@ from campus.common.periodic_tasks import (
     interval_minutes,
     schedule_at,
     schedule_every,
+    schedule_statuses,
     scheduled_time,
 )
 from workers.beat_scheduler import Scheduler
@@ -72,7 +75,9 @@ def test_rows_are_created_once_and_keep_what_people_set(settings) -> None:
     RecordingScheduler()
     names = set(PeriodicTask.objects.values_list("name", flat=True))
     assert names == {job.name for job in PERIODIC_JOBS}
-    assert set(PeriodicTask.objects.values_list("queue", "expire_seconds")) == {("maintenance", 3600)}
+    assert set(PeriodicTask.objects.values_list("expire_seconds", flat=True)) == {3600}
+    queues = dict(PeriodicTask.objects.values_list("name", "queue"))
+    assert queues == {job.name: "maintenance" for job in PERIODIC_JOBS} | {"sweep": "sweep"}
     schedule_every(task=PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name), minutes=7)
     schedule_at(task=PeriodicTask.objects.get(name=SEND_WEEKLY_REGISTERS.name), at=time(18, 45), days=[6, 2])
     PeriodicTask.objects.filter(name=CHECK_ALARMS.name).update(enabled=False)
@@ -160,3 +165,51 @@ def test_an_interval_is_unchanged_when_summer_time_ends(settings, hour: int) -> 
     assert not schedule.is_due(last).is_due
     schedule.nowfun = lambda: last + timedelta(seconds=60)
     assert schedule.is_due(last).is_due
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_scheduler_survives_errors_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = RecordingScheduler()
+    set_last_run(days=8)
+    scheduler._schedule, scheduler._heap = scheduler.all_as_schedule(), None
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object, **__: object) -> None:
+            raise OperationalError("the database system is shutting down")
+
+        broken.setattr("django.db.backends.utils.CursorWrapper.execute", fail)
+        pauses = [scheduler.tick() for _ in range(8)]
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    while not scheduler.tick():
+        pass
+    assert sorted(scheduler.sent) == sorted(job.name for job in PERIODIC_JOBS)
+
+
+def test_the_database_says_what_time_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = RecordingScheduler()
+    set_last_run(seconds=1)
+    assert scheduler.run_due() == []
+    later = timezone.now() + timedelta(minutes=5)
+    monkeypatch.setattr("workers.beat_scheduler.clock", DatabaseClock(lambda: later))
+    assert COLLECT_FOOTAGE.name in scheduler.run_due()
+    ran = PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name).last_run_at
+    assert ran is not None
+    assert abs(ran - later) < timedelta(seconds=30)
+
+
+def test_a_task_that_ran_in_the_future_runs_again() -> None:
+    scheduler = RecordingScheduler()
+    PeriodicTask.objects.update(last_run_at=timezone.now() + timedelta(hours=3))
+    assert scheduler.run_due() == []
+    assert not PeriodicTask.objects.filter(last_run_at__gt=timezone.now() + timedelta(seconds=1)).exists()
+    set_last_run(seconds=70)
+    assert COLLECT_FOOTAGE.name in scheduler.run_due()
+
+
+def test_an_operator_sees_which_schedule_is_late() -> None:
+    RecordingScheduler()
+    set_last_run(seconds=0)
+    assert all(status.late_seconds == 0 for status in schedule_statuses())
+    PeriodicTask.objects.filter(name=COLLECT_FOOTAGE.name).update(last_run_at=timezone.now() - timedelta(minutes=11))
+    late = {status.name: round(status.late_seconds / 60) for status in schedule_statuses() if status.late_seconds}
+    assert late == {COLLECT_FOOTAGE.name: 10}

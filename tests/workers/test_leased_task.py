@@ -2,19 +2,24 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import redis
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import OperationalError
 from django.utils import timezone
 
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
+from campus.common.storage import media_path, read_media, write_media
 from campus.recordings.models import Segment
-from recognition.errors import Cancelled, UnreadableRecording
+from recognition.errors import Cancelled, UnreadableRecording, WeightsMissing
 from recognition.messages import Message
 from tests.campus import factories
 from tests.waiting import wait_until
 from workers import leased_task
+from workers.faults import NO_STORAGE
 from workers.maintenance import fail_exhausted_jobs
 
 RECOGNISE = jobs.RECOGNISE
@@ -66,26 +71,31 @@ def test_a_message_without_a_row_is_ignored(db: None, pk: str) -> None:
 def test_a_job_fails_after_its_last_attempt(segment: Segment, settings) -> None:
     for number in range(settings.MAX_ATTEMPTS):
         assert RECOGNISE.claim(segment.pk, f"attempt {number}")
-        fail_exhausted_jobs()
+        fail_exhausted_jobs(RECOGNISE)
         segment.refresh_from_db()
         assert segment.state == "pending", "the last attempt still holds its lease"
         expire(segment)
     assert RECOGNISE.claim(segment.pk, "one more") is None
-    fail_exhausted_jobs()
+    fail_exhausted_jobs(RECOGNISE)
     segment.refresh_from_db()
     assert segment.state == "failed"
     assert str(segment.error).startswith(f"This was tried {settings.MAX_ATTEMPTS} times and given up.")
 
 
 def run_failing_attempt(segment: Segment, error: BaseException) -> Segment:
+    fail_attempt(segment, error)
+    segment.refresh_from_db()
+    return segment
+
+
+def fail_attempt(segment: Segment, error: BaseException) -> Message | None:
+    """Returns what is wrong with the machine."""
     row = RECOGNISE.claim(segment.pk, "me")
 
     def job(_: Segment) -> None:
         raise error
 
-    leased_task.run_attempt(RECOGNISE, job, row)
-    segment.refresh_from_db()
-    return segment
+    return leased_task.run_attempt(RECOGNISE, job, row)
 
 
 @pytest.mark.parametrize("error", [UnreadableRecording("That part is damaged."), UserError("That part is damaged.")])
@@ -97,14 +107,12 @@ def test_permanent_errors_fail_at_once(segment: Segment, error: Exception) -> No
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(28, "No space left on device"), str(DISK_FULL)),
         (SoftTimeLimitExceeded(), "longer than 14 minutes"),
-        (MemoryError(), "out of memory"),
-        (FileNotFoundError("gone"), "missing on the server"),
+        (FileNotFoundError(2, "gone"), "missing on the server"),
         (ValueError("/secret/path"), "An unexpected error (ValueError)"),
     ],
 )
-def test_other_errors_are_retried_and_reported_in_a_sentence(
+def test_unknown_errors_are_retried_and_reported_in_a_sentence(
     segment: Segment, settings, error: Exception, message: str
 ) -> None:
     for number in range(1, settings.MAX_ATTEMPTS + 1):
@@ -114,6 +122,58 @@ def test_other_errors_are_retried_and_reported_in_a_sentence(
         assert segment.lease_until is None
         assert segment.state == ("failed" if number == settings.MAX_ATTEMPTS else "pending")
     assert "secret" not in str(segment.error)
+
+
+def full_disk_of_a_service() -> UserError:
+    error = UserError(DISK_FULL)
+    error.__cause__ = OSError(28, "No space left on device")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "is_machine"),
+    [
+        (OSError(28, "No space left on device"), str(DISK_FULL), True),
+        (full_disk_of_a_service(), str(DISK_FULL), True),
+        (OSError(116, "Stale file handle"), "Stale file handle", True),
+        (MemoryError(), "ran out of memory", True),
+        (WeightsMissing("There are no weights."), "no weights", True),
+        (OperationalError("database is locked"), "database", False),
+        (redis.ConnectionError("refused"), "ConnectionError", False),
+    ],
+)
+def test_errors_of_the_machine_and_those_that_pass_never_use_up_the_attempts(
+    segment: Segment, settings, error: Exception, message: str, is_machine: bool
+) -> None:
+    pauses = []
+    for number in range(1, 3 * settings.MAX_ATTEMPTS + 1):
+        problem = fail_attempt(segment, error)
+        assert bool(problem) is is_machine
+        segment.refresh_from_db()
+        assert (segment.state, segment.attempts, segment.interruptions) == ("pending", 0, number)
+        assert message in str(segment.error)
+        assert segment.lease_until is not None
+        assert not segment.is_running
+        pauses.append(round((segment.lease_until - timezone.now()).total_seconds()))
+        assert RECOGNISE.claim(segment.pk, "too early") is None
+        expire(segment)
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 6
+    assert 300 < pauses[-1] <= jobs.MAX_PAUSE_SECONDS
+
+
+def test_without_the_storage_no_file_is_said_to_be_missing(segment: Segment, settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "empty folder of another machine"
+    run_failing_attempt(segment, FileNotFoundError(2, "gone"))
+    assert (segment.state, segment.attempts, str(segment.error)) == ("pending", 0, str(NO_STORAGE))
+
+
+def test_a_damaged_file_is_not_the_machines_fault(segment: Segment) -> None:
+    write_media("x.bin", b"content")
+    media_path("x.bin").write_bytes(b"damaged" * 20)
+    with pytest.raises(OSError, match="decrypted") as caught:
+        read_media("x.bin")
+    assert run_failing_attempt(segment, caught.value).attempts == 1
 
 
 def test_a_cancelled_job_leaves_the_row_unchanged(segment: Segment) -> None:

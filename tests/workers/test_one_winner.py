@@ -1,15 +1,20 @@
-"""Any interleaving of claims, finishes, failures and expired leases ends in exactly one vote."""
+"""Any interleaving of claims, finishes, failures, interruptions, expired leases, and of workers that vanish, ends in
+exactly one vote.
+"""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as settings_of_django
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from campus.common import jobs
+from campus.monitoring.models import Worker
+from campus.monitoring.workers import forget_gone_workers, note_heartbeat
 from campus.recordings.models import Recording, Segment
 from campus.recordings.services import finish_segment, start_due_votes
 from recognition.messages import Message
@@ -18,6 +23,7 @@ from workers.maintenance import fail_exhausted_jobs
 
 SEGMENTS = 3
 INDEX = st.integers(0, SEGMENTS - 1)
+WORKERS = ("one", "two")
 
 
 class RecordingMachine(RuleBasedStateMachine):
@@ -44,7 +50,8 @@ class RecordingMachine(RuleBasedStateMachine):
 
     @rule(index=INDEX)
     def claim_segment(self, index: int) -> None:
-        row = jobs.RECOGNISE.claim(self.segments().get(index=index).pk, f"attempt {len(self.attempts)}")
+        owner = f"{WORKERS[len(self.attempts) % len(WORKERS)]}-1-{len(self.attempts)}"
+        row = jobs.RECOGNISE.claim(self.segments().get(index=index).pk, owner)
         if row:
             self.attempts.append(row)
 
@@ -62,6 +69,35 @@ class RecordingMachine(RuleBasedStateMachine):
         if way != "finish without starting the vote":  # like a worker that dies in between
             self.start_votes()
 
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data())
+    def interrupt_attempt(self, data: st.DataObject) -> None:
+        """The attempt's machine fails, and gives the row back."""
+        attempt = data.draw(st.sampled_from(self.attempts))
+        before = self.segments().get(pk=attempt.pk)
+        if jobs.interrupt(attempt, Message("The disk is full."), ""):
+            after = self.segments().get(pk=attempt.pk)
+            assert (after.attempts, after.interruptions) == (before.attempts - 1, before.interruptions + 1)
+            assert not after.is_running
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def hear_of_worker(self, worker: str) -> None:
+        note_heartbeat(worker=worker, name=worker, queues=["vision"])
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def lose_worker(self, worker: str) -> None:
+        """It is not heard of any more: nothing is left of its leases, and its attempts do not count."""
+        note_heartbeat(worker=worker, name=worker, queues=["vision"])
+        Worker.objects.filter(pk=worker).update(seen_at=timezone.now() - timedelta(minutes=1))
+        forget_gone_workers()
+        assert not Worker.objects.filter(pk=worker).exists()
+        assert not self.segments().filter(lease_owner__startswith=f"{worker}-", state="pending").exists()
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def kill_child(self, worker: str) -> None:
+        jobs.end_leases(f"{worker}-1-", count_attempts=True)
+        assert not self.segments().filter(lease_owner__startswith=f"{worker}-", state="pending").exists()
+
     @rule(index=INDEX)
     def expire_lease(self, index: int) -> None:
         past = timezone.now() - timedelta(seconds=1)
@@ -74,7 +110,8 @@ class RecordingMachine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        fail_exhausted_jobs()
+        fail_exhausted_jobs(jobs.RECOGNISE)
+        fail_exhausted_jobs(jobs.AGGREGATE)
         self.start_votes()
 
     @rule()
@@ -96,6 +133,8 @@ class RecordingMachine(RuleBasedStateMachine):
         assert (state == "processing") == (self.started_votes == 0)
         if self.started_votes:
             assert not self.segments().filter(state="pending").exists()
+        for segment in self.segments():
+            assert segment.attempts <= settings_of_django.MAX_ATTEMPTS
         for index, owner in self.results.items():
             segment = self.segments().get(index=index)
             assert (segment.state, segment.result) in (("done", owner), ("failed", ""))

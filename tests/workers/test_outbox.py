@@ -38,7 +38,7 @@ def test_a_delivery_whose_workers_die_fails_in_the_end(delivery: Delivery, setti
     for _ in range(settings.MAX_ATTEMPTS):
         assert jobs.DELIVER.claim(delivery.pk, owner="dies")
         Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    fail_exhausted_jobs()
+    fail_exhausted_jobs(jobs.DELIVER)
     delivery.refresh_from_db()
     assert delivery.state == "failed"
     assert "given up" in str(delivery.error)

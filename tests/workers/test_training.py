@@ -46,7 +46,7 @@ def test_the_sweeper_requests_a_training_when_photos_have_changed(
     course = create_class(2)
     assert train_gallery(course).photos_digest == photos_digest(course)
     assert not needs_training(course)
-    monkeypatch.setattr(maintenance, "republish_lost_jobs", lambda connection: None)
+    monkeypatch.setattr(maintenance, "publish_lost_jobs", lambda job: None)
     monkeypatch.setattr("campus.biometrics.services.TRAINING_DELAY", timedelta(0))
     maintenance.sweep()
     assert not course.galleries.filter(state="queued").exists(), "nothing has changed"

@@ -10,13 +10,11 @@ from PIL import Image
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.biometrics.services import request_training
 from campus.common import jobs
-from campus.recordings.models import Recording
-from campus.recordings.services import start_due_votes
+from campus.recordings.progress import progress_of
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
 from tests.campus import factories
 from workers import training, vision
-from workers.aggregate import aggregate
 from workers.leased_task import run_attempt
 from workers.segments import recognise
 from workers.training import check_photo, train
@@ -55,7 +53,7 @@ def test_a_photo_is_checked_once_the_weights_are_installed(monkeypatch: pytest.M
     assert str(photo.reason) == "No face was found."
 
 
-def test_a_training_fails_with_instructions_and_keeps_the_photos() -> None:
+def test_a_training_waits_with_instructions_and_keeps_the_photos() -> None:
     student = factories.student()
     course = factories.course()
     factories.enrol(course, student)
@@ -64,18 +62,17 @@ def test_a_training_fails_with_instructions_and_keeps_the_photos() -> None:
     run_job(jobs.TRAIN, train, gallery.pk)
     gallery.refresh_from_db()
     photo.refresh_from_db()
-    assert gallery.state == Gallery.State.FAILED
+    assert (gallery.state, gallery.attempts) == (Gallery.State.QUEUED, 0)
     assert "weights" in str(gallery.error).lower()
     assert photo.state == FacePhoto.Verdict.ACCEPTED
 
 
-def test_a_recording_fails_with_instructions_and_keeps_the_upload() -> None:
+def test_a_recording_waits_with_instructions() -> None:
     recording = factories.planned(segments=1)
     Image.new("RGB", (64, 64)).save(recording.file.path, "JPEG")
     run_job(jobs.RECOGNISE, recognise, recording.segments.get().pk)
-    start_due_votes(recording_id=recording.pk)
-    run_job(jobs.AGGREGATE, aggregate, recording.pk)
-    recording.refresh_from_db()
-    assert recording.state == Recording.State.FAILED
-    assert "weights" in str(recording.error).lower()
-    assert Path(recording.file.path).exists()
+    segment = recording.segments.get()
+    assert (segment.state, segment.attempts, segment.interruptions) == ("pending", 0, 1)
+    step = progress_of(recording)["step"]
+    assert step.startswith("The work is interrupted and goes on by itself. ")
+    assert "weights" in step.lower()

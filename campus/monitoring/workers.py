@@ -1,0 +1,53 @@
+"""Which workers run: each says so every few seconds, and the leases of one that no longer does are ended.
+
+Times are those of the database's clock, since the clocks of the workers' machines may differ.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from campus.common import jobs
+from campus.monitoring.models import Worker
+from recognition.messages import Message
+
+log = logging.getLogger(__name__)
+
+MISSED_HEARTBEATS = 3  # until a worker is gone
+
+
+def running_workers() -> QuerySet[Worker]:
+    """The workers that have been heard of lately."""
+    return Worker.objects.filter(seen_at__gte=_gone_before())
+
+
+def note_heartbeat(*, worker: str, name: str, queues: Sequence[str]) -> None:
+    """Note that the worker runs."""
+    if not Worker.objects.filter(pk=worker).update(seen_at=Now()):
+        Worker.objects.create(id=worker, name=name, queues=list(queues), seen_at=Now())
+
+
+def note_pause(*, worker: str, queues: Sequence[str], problem: Message) -> None:
+    """Note that the worker takes nothing from these queues because of a problem; with no queues, that it is over."""
+    Worker.objects.filter(pk=worker).update(paused_queues=list(queues), problem=problem)
+
+
+def forget_worker(*, worker: str) -> None:
+    """The worker has stopped: others may take at once what it held."""
+    Worker.objects.filter(pk=worker).delete()
+    if ended := jobs.end_leases(f"{worker}-", count_attempts=False):
+        log.warning("worker %s is gone; the leases of %d jobs were ended", worker, ended)
+
+
+def forget_gone_workers() -> None:
+    """End the leases of all workers that have not been heard of for a while."""
+    for pk in Worker.objects.filter(seen_at__lt=_gone_before()).values_list("pk", flat=True):
+        forget_worker(worker=pk)
+
+
+def _gone_before() -> object:
+    return Now() - timedelta(seconds=MISSED_HEARTBEATS * settings.HEARTBEAT_SECONDS)

@@ -1,0 +1,122 @@
+"""What a worker's main process does beside the tasks of its children: it says that it runs, ends the leases of children
+that died, and rests queues that its machine cannot serve for now.
+"""
+
+import logging
+import threading
+import time
+from typing import Any
+from uuid import uuid4
+
+from celery.signals import worker_ready, worker_shutdown
+from django.conf import settings
+from django.db import DatabaseError, connection
+from kombu.exceptions import OperationalError
+
+from campus.common.jobs import SWEEP_QUEUE, end_leases
+from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause
+from recognition.messages import Message
+from workers.celery import app
+
+log = logging.getLogger(__name__)
+
+# The children of this worker share it: they are forked from the process that made it.
+WORKER_ID = uuid4().hex[:16]
+FIRST_REST_SECONDS = 5
+MAX_REST_SECONDS = 300
+SOUND_AFTER_SECONDS = 600  # without a problem, so that the next rest is short again
+
+
+def pause_queue(hostname: str, queue: str, problem: Message) -> None:
+    """Let this worker take nothing from the queue for a while, since its machine cannot do what waits there. Called by
+    a child; the main process resumes.
+    """
+    log.error("%s takes nothing from the queue %s for now: %s", hostname, queue, problem)
+    try:
+        app.control.cancel_consumer(queue, destination=[hostname])
+    except (OperationalError, OSError) as error:
+        log.warning("The broker cannot be reached: %s", error)
+    note_pause(worker=WORKER_ID, queues=[queue], problem=problem)
+    time.sleep(1)  # until the main process has stopped taking messages
+
+
+class Heartbeat:
+    """The thread of the main process. `consumer` is Celery's."""
+
+    def __init__(self, consumer: Any) -> None:
+        self.name = str(consumer.hostname)
+        self.pool = consumer.pool
+        self.queues = sorted(app.amqp.queues.consume_from)
+        self.children = self._living_children()
+        self.beaten_at = float("-inf")
+        self.rests: dict[str, int] = {}  # how often each queue has rested
+        self.resume_at: dict[str, float] = {}
+        self.resumed_at: dict[str, float] = {}
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """Beat until the worker stops. An error of the database or the broker costs a beat."""
+        while not self.stopped.wait(settings.HEARTBEAT_SECONDS):
+            try:
+                self.beat()
+            except (DatabaseError, OperationalError, OSError) as error:
+                log.warning("A heartbeat was missed: %s", error)
+                connection.close()
+        connection.close()
+
+    def beat(self) -> None:
+        """Say that this worker runs, and do what is due."""
+        note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues)
+        living = self._living_children()
+        for child in self.children - living:
+            if ended := end_leases(f"{WORKER_ID}-{child}-", count_attempts=True):
+                log.warning("process %d died; the leases of %d jobs were ended", child, ended)
+        self.children = living
+        now = time.monotonic()
+        # After an outage of the database nobody has been heard of: whoever lives beats first.
+        if SWEEP_QUEUE in self.queues and now - self.beaten_at < 2 * settings.HEARTBEAT_SECONDS:
+            forget_gone_workers()
+        self.beaten_at = now
+        self._resume_queues(now)
+
+    def _living_children(self) -> set[int]:
+        return set(self.pool.info.get("processes", ()))
+
+    def _resume_queues(self, now: float) -> None:
+        for queue in self.queues:
+            if queue in app.amqp.queues.consume_from:
+                if now - self.resumed_at.get(queue, now) > SOUND_AFTER_SECONDS:
+                    self.rests.pop(queue, None)
+                continue
+            if queue not in self.resume_at:
+                rests = self.rests[queue] = self.rests.get(queue, 0) + 1
+                self.resume_at[queue] = now + min(FIRST_REST_SECONDS * 2 ** min(rests - 1, 16), MAX_REST_SECONDS)
+            elif now >= self.resume_at[queue]:
+                app.control.add_consumer(queue, destination=[self.name])
+                note_pause(worker=WORKER_ID, queues=[], problem=Message())
+                del self.resume_at[queue]
+                self.resumed_at[queue] = now
+                log.info("takes jobs from the queue %s again", queue)
+
+
+_heartbeats: list[Heartbeat] = []
+
+
+@worker_ready.connect
+def start_heartbeat(sender: Any, **_: Any) -> None:
+    """Start the thread once the worker takes messages."""
+    heartbeat = Heartbeat(sender)
+    _heartbeats.append(heartbeat)
+    threading.Thread(target=heartbeat.run, name="heartbeat", daemon=True).start()
+
+
+@worker_shutdown.connect
+def stop_heartbeat(**_: Any) -> None:
+    """Say that the worker is gone, so that nobody waits for its leases to end."""
+    for heartbeat in _heartbeats:
+        heartbeat.stopped.set()
+    if _heartbeats:
+        try:
+            forget_worker(worker=WORKER_ID)
+        except DatabaseError as error:
+            log.warning("The worker could not sign off: %s", error)
