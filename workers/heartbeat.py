@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError
 
 from campus.common.jobs import SWEEP_QUEUE, end_leases
-from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause
+from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause, note_resumption
 from recognition.messages import Message
 from workers.celery import app
 
@@ -36,7 +36,7 @@ def pause_queue(hostname: str, queue: str, problem: Message) -> None:
         app.control.cancel_consumer(queue, destination=[hostname])
     except (OperationalError, OSError) as error:
         log.warning("The broker cannot be reached: %s", error)
-    note_pause(worker=WORKER_ID, queues=[queue], problem=problem)
+    note_pause(worker=WORKER_ID, queue=queue, problem=problem)
     time.sleep(1)  # until the main process has stopped taking messages
 
 
@@ -55,16 +55,20 @@ class Heartbeat:
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        """Beat until the worker stops. An error of the database or the broker costs a beat."""
+        """Beat until the worker stops."""
         while not self.stopped.wait(settings.HEARTBEAT_SECONDS):
-            try:
-                self.beat()
-            except (DatabaseError, OperationalError, OSError) as error:
-                log.warning("A heartbeat was missed: %s", error)
-                connection.close()
+            self.try_to_beat()
         connection.close()
 
-    def beat(self) -> None:
+    def try_to_beat(self) -> None:
+        """Beat once. An error of the database or the broker costs a beat."""
+        try:
+            self._beat()
+        except (DatabaseError, OperationalError, OSError) as error:
+            log.warning("A heartbeat was missed: %s", error)
+            connection.close()
+
+    def _beat(self) -> None:
         """Say that this worker runs, and do what is due."""
         note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues)
         living = self._living_children()
@@ -93,7 +97,7 @@ class Heartbeat:
                 self.resume_at[queue] = now + min(FIRST_REST_SECONDS * 2 ** min(rests - 1, 16), MAX_REST_SECONDS)
             elif now >= self.resume_at[queue]:
                 app.control.add_consumer(queue, destination=[self.name])
-                note_pause(worker=WORKER_ID, queues=[], problem=Message())
+                note_resumption(worker=WORKER_ID, queue=queue)
                 del self.resume_at[queue]
                 self.resumed_at[queue] = now
                 log.info("takes jobs from the queue %s again", queue)
@@ -104,9 +108,11 @@ _heartbeats: list[Heartbeat] = []
 
 @worker_ready.connect
 def start_heartbeat(sender: Any, **_: Any) -> None:
-    """Start the thread once the worker takes messages."""
+    """Beat once before the worker takes its first message, then in a thread."""
     heartbeat = Heartbeat(sender)
     _heartbeats.append(heartbeat)
+    heartbeat.try_to_beat()
+    connection.close()  # children that are forked later must not share it
     threading.Thread(target=heartbeat.run, name="heartbeat", daemon=True).start()
 
 

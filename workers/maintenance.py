@@ -35,7 +35,7 @@ from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import delete_expired_partial_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
-from campus.common.storage import media_files
+from campus.common.storage import is_storage_here, media_files
 from campus.recordings.models import Recording
 from campus.recordings.services import delete_tracks, start_due_votes
 from campus.recordings.uploads import delete_expired_uploads, finish_complete_uploads
@@ -50,9 +50,11 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
+    run_steps(watch_jobs, start_due_votes)
+    if not is_storage_here():
+        log.error("This machine does not reach the storage, so it starts nothing that needs it.")
+        return
     run_steps(
-        watch_jobs,
-        start_due_votes,
         finish_collected_lectures,
         write_missing_roll_reports,
         update_lecture_faces,
@@ -140,6 +142,9 @@ def clean_up() -> None:
 
     Tracks go as soon as no vote needs them, because they contain embeddings of bystanders.
     """
+    if not is_storage_here():
+        log.error("This machine does not reach the storage, so it deletes nothing.")
+        return
     run_steps(
         delete_old_tracks,
         delete_expired_galleries,

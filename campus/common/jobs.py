@@ -21,6 +21,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from campus.common.messages import MessageField
 from recognition.messages import Message
@@ -124,7 +125,7 @@ class Job:
                         ignore_result=True,
                     )
                     sent.append(pk)
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, RedisError) as error:
             log.warning("The broker cannot be reached (%s). The sweeper will send %s again.", error, self.name)
         self.waiting().filter(pk__in=sent).update(published_at=timezone.now())
         return len(sent)

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from campus.common import jobs
+from campus.common.messages import localize
 from campus.monitoring.models import Worker
 from recognition.messages import Message
 
@@ -31,9 +32,19 @@ def note_heartbeat(*, worker: str, name: str, queues: Sequence[str]) -> None:
         Worker.objects.create(id=worker, name=name, queues=list(queues), seen_at=Now())
 
 
-def note_pause(*, worker: str, queues: Sequence[str], problem: Message) -> None:
-    """Note that the worker takes nothing from these queues because of a problem; with no queues, that it is over."""
-    Worker.objects.filter(pk=worker).update(paused_queues=list(queues), problem=problem)
+def note_pause(*, worker: str, queue: str, problem: Message) -> None:
+    """Note that the worker takes nothing from the queue because of a problem."""
+    for row in Worker.objects.filter(pk=worker):
+        row.paused_queues, row.problem = sorted({*row.paused_queues, queue}), localize(problem)
+        row.save(update_fields=["paused_queues", "problem"])
+
+
+def note_resumption(*, worker: str, queue: str) -> None:
+    """Note that the worker takes jobs from the queue again."""
+    for row in Worker.objects.filter(pk=worker):
+        row.paused_queues = [name for name in row.paused_queues if name != queue]
+        row.problem = row.problem if row.paused_queues else localize(Message())
+        row.save(update_fields=["paused_queues", "problem"])
 
 
 def forget_worker(*, worker: str) -> None:

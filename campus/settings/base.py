@@ -117,6 +117,11 @@ AUTHENTICATION_BACKENDS = ["campus.accounts.signin.RateLimitedBackend"]
 TRUSTED_PROXIES = env.int("ROLLCALL_TRUSTED_PROXIES", default=0)
 # Counts wrong passwords. Several web processes need one that they share: redis://host:6379/1
 CACHES = {"default": env.cache_url("ROLLCALL_CACHE_URL", default="locmemcache://")}
+if CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+    CACHES["default"] |= {
+        "BACKEND": "campus.common.fallback_cache.FallbackRedisCache",
+        "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+    }
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

@@ -66,7 +66,7 @@ class Valkey:
 class Worker:
     """A worker process with its children; `kill` kills all of them at once, as a power cut would."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool, queues: str) -> None:
         command = [
             sys.executable,
             "-m",
@@ -79,6 +79,8 @@ class Worker:
             "-n",
             f"{log.stem}@%h",
         ]
+        if queues:
+            command += ["-Q", queues]
         if beat:
             command += ["-B", "-s", str(log.with_suffix(".schedule"))]
         self.log = log
@@ -124,9 +126,10 @@ class Campus:
             "ROLLCALL_MAX_ATTEMPTS": "3",
         }
 
-    def worker(self, *, concurrency: int = 2, beat: bool = True) -> Worker:
+    def worker(self, *, concurrency: int = 2, beat: bool = True, queues: str = "", **environment: str) -> Worker:
         log = self.folder / f"worker{len(self.workers)}.log"
-        self.workers.append(Worker(self.environment, log, concurrency=concurrency, beat=beat))
+        environment = self.environment | environment
+        self.workers.append(Worker(environment, log, concurrency=concurrency, beat=beat, queues=queues))
         return self.workers[-1]
 
     def lecture(self, students: int = 3) -> Lecture:

@@ -1,11 +1,13 @@
 """A stand-in for the models: "videos" and "photos" are JSON that says who is in them, and what goes wrong.
 
-A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "gate": folder, "deaf":
-bool, "started_at": time, "seconds": length where it is not a minute a segment};
+A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "full": file, "gate": folder,
+"deaf": bool, "started_at": time, "seconds": length where it is not a minute a segment};
 a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
-<gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled.
+<gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled. The
+disk is full while the file `full` exists.
 """
 
+import errno
 import io
 import json
 import os
@@ -114,6 +116,8 @@ def process_segment(
             time.sleep(0.02)
             if not commands.get("deaf"):
                 on_progress(0.5)
+    if (full := commands.get("full")) and Path(full).exists():
+        raise OSError(errno.ENOSPC, "No space left on device")
     if segment.index in commands.get("crash", []):
         os.kill(os.getpid(), signal.SIGKILL)
     if segment.index in commands.get("fail", []):

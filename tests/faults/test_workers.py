@@ -1,7 +1,10 @@
 """Recordings while workers, messages and Valkey fail: nothing may be lost or done twice."""
 
+import base64
 import json
+import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,14 @@ import pytest
 from django.core.files.base import ContentFile
 
 from campus.attendance.models import AttendanceRecord, Report, Sighting
+from campus.attendance.recording_review import accept_recording
 from campus.biometrics.services import add_photo
 from campus.common import jobs
+from campus.monitoring.workers import running_workers
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
 from campus.recordings.services import cancel_recording, restart_recording, retry_recording
+from tests.campus import factories
 from tests.faults.conftest import Campus, Worker, attendance_rows, workbook_rows
 from tests.faults.fake_vision import JPEG_HEAD
 from tests.waiting import wait_until
@@ -114,12 +120,113 @@ def test_a_segment_that_always_kills_its_worker_fails_alone(campus: Campus) -> N
     campus.worker()
     lecture = campus.lecture(4)
     recording = campus.wait_until_ended(campus.upload(lecture, SEGMENTS, crash=[3]))
-    assert recording.state == "done"
+    assert recording.state == "needs_review", "who was not seen may have been there"
     assert recording.coverage == pytest.approx(5 / 6)
     assert "0:03:00 to 0:04:00" in str(recording.error)
+    assert not AttendanceRecord.objects.filter(lecture=lecture).exists()
+    accept_recording(recording=recording, user=factories.registrar())
     assert statuses(lecture) == EXPECTED
     failed = recording.segments.get(state="failed")
     assert (failed.index, failed.attempts) == (3, 3)
+
+
+def test_killed_children_are_replaced_long_before_their_leases_end(campus: Campus) -> None:
+    campus.environment["ROLLCALL_LEASE_SECONDS"] = "3600"
+    campus.worker()
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
+    wait_until(lambda: len(processes_at_gate(gate)) == 2, "both children are at work")
+    first = processes_at_gate(gate)
+    for [pid] in first.values():
+        os.kill(pid, signal.SIGKILL)
+    killed_at = time.monotonic()
+    held = recording.segments.filter(index__in=first).exclude(lease_owner="")
+    wait_until(lambda: not held.exists(), "their segments are free")
+    print(f"killed children: {time.monotonic() - killed_at:.1f} s")
+    (gate / "open").touch()
+    assert campus.wait_until_ended(recording).state == "done"
+    assert statuses(lecture) == EXPECTED
+
+
+def test_a_vanished_worker_costs_no_attempts_and_no_wait_for_its_leases(campus: Campus) -> None:
+    campus.environment["ROLLCALL_LEASE_SECONDS"] = "3600"
+    vanishes = campus.worker(concurrency=1, beat=False)
+    lecture, gate = campus.lecture(1), campus.gate()
+    recording = campus.upload(lecture, [[0]], gate=str(gate))
+    wait_until(lambda: processes_at_gate(gate), "the worker is at work")
+    vanishes.kill()
+    killed_at = time.monotonic()
+    campus.worker(concurrency=1)
+    wait_until(lambda: len(processes_at_gate(gate)[0]) == 2, "another worker has taken over")
+    print(f"vanished worker: {time.monotonic() - killed_at:.1f} s with the start of the other one")
+    (gate / "open").touch()
+    assert campus.wait_until_ended(recording).state == "done"
+    assert set(recording.segments.values_list("attempts", flat=True)) == {1}
+    assert statuses(lecture) == ["present"]
+
+
+def test_a_machine_without_the_storage_takes_itself_out(campus: Campus, tmp_path: Path) -> None:
+    lost = campus.worker(beat=False, ROLLCALL_DATA_DIR=str(tmp_path / "local disk"))
+    lecture = campus.lecture(4)
+    recording = campus.upload(lecture, SEGMENTS)
+    wait_until(lambda: "takes nothing from the queue ingest" in lost.log.read_text(), "it notices")
+    wait_until(lambda: running_workers().exclude(paused_queues=[]).exists(), "it says so")
+    campus.worker()
+    recording = campus.wait_until_ended(recording)
+    assert (recording.state, recording.coverage) == ("done", 1), recording.error
+    assert set(recording.segments.values_list("attempts", flat=True)) == {1}
+    assert statuses(lecture) == EXPECTED
+
+
+def test_a_full_disk_only_delays(campus: Campus, tmp_path: Path) -> None:
+    full = tmp_path / "the disk is full"
+    full.touch()
+    worker = campus.worker()
+    lecture = campus.lecture(4)
+    recording = campus.upload(lecture, SEGMENTS, full=str(full))
+    wait_until(lambda: worker.log.read_text().count("not its fault") >= 3, "it was tried several times")
+    assert "The disk is full" in progress_of(recording)["step"]
+    full.unlink()
+    recording = campus.wait_until_ended(recording)
+    assert (recording.state, recording.coverage) == ("done", 1), recording.error
+    assert set(recording.segments.values_list("attempts", flat=True)) == {1}
+    assert statuses(lecture) == EXPECTED
+
+
+def test_a_lost_message_is_sent_again_while_others_wait(campus: Campus) -> None:
+    campus.worker(concurrency=1)
+    campus.worker(concurrency=1, queues="sweep")
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))  # the gate stays closed
+
+    def queued() -> dict[str, bytes]:
+        messages = campus.valkey.client.lrange("vision", 0, -1)
+        return {json.loads(base64.b64decode(json.loads(message)["body"]))[0][1]: message for message in messages}
+
+    wait_until(lambda: len(queued()) >= 3, "several wait")
+    lost, message = queued().popitem()
+    assert campus.valkey.client.lrem("vision", 0, message) == 1
+    lost_at = time.monotonic()
+    wait_until(lambda: lost in queued(), "it is sent again")
+    print(f"lost message: {time.monotonic() - lost_at:.1f} s")
+    assert campus.valkey.client.llen("vision") == len(queued()), "the others are not repeated"
+    (gate / "open").touch()
+    assert campus.wait_until_ended(recording).state == "done"
+
+
+def test_a_full_broker_stops_no_worker(campus: Campus) -> None:
+    client = campus.valkey.client
+    client.config_set("maxmemory", 1)
+    try:
+        worker = campus.worker()
+        lecture = campus.lecture(4)
+        recording = campus.upload(lecture, SEGMENTS)
+        wait_until(lambda: worker.log.read_text().count("OOM") >= 2, "Valkey refuses to write")
+        assert worker.process.poll() is None
+    finally:
+        client.config_set("maxmemory", 0)
+    assert campus.wait_until_ended(recording).state == "done"
+    assert statuses(lecture) == EXPECTED
 
 
 def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None:
@@ -182,8 +289,6 @@ def test_failures_are_reported_and_can_be_retried(campus: Campus) -> None:
     assert other.state == "failed"
     assert "no usable photos" in str(other.error)
     assert Path(other.file.path).exists(), "the upload is kept"
-    from tests.campus import factories
-
     student = factories.student()
     factories.enrol(other.lecture.course, student)
     content = JPEG_HEAD + json.dumps({"person": 0, "variation": 1000}).encode()
