@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError
 
 from campus.common.jobs import SWEEP_QUEUE, end_leases
+from campus.common.storage import is_storage_here
 from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause, note_resumption
 from recognition.messages import Message
 from workers.celery import app
@@ -92,7 +93,7 @@ class Heartbeat:
                 if now - self.resumed_at.get(queue, now) > SOUND_AFTER_SECONDS:
                     self.rests.pop(queue, None)
                 continue
-            if queue not in self.resume_at:
+            if queue not in self.resume_at or (now >= self.resume_at[queue] and not is_storage_here()):
                 rests = self.rests[queue] = self.rests.get(queue, 0) + 1
                 self.resume_at[queue] = now + min(FIRST_REST_SECONDS * 2 ** min(rests - 1, 16), MAX_REST_SECONDS)
             elif now >= self.resume_at[queue]:
