@@ -15,7 +15,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from campus.common.database_clock import database_now
 from campus.common.errors import UserError
 from campus.common.jobs import MAINTENANCE_QUEUE, SWEEP_QUEUE
 
@@ -70,27 +69,6 @@ def schedule_by(now: Callable[[], datetime], task: PeriodicTask) -> Any:
     schedule: Any = task.schedule
     schedule.nowfun = lambda: now().astimezone(schedule.tz)
     return schedule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleStatus:
-    """When a periodic task was last sent, and by how many seconds it is overdue: 0 where all is well."""
-
-    name: str
-    last_run_at: datetime | None
-    late_seconds: float
-
-
-def schedule_statuses() -> list[ScheduleStatus]:
-    """How each enabled periodic task keeps its schedule, by the database's clock. One that was never sent is late since
-    its row was written."""
-    now = database_now()
-    statuses = []
-    for task in PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name"):
-        remaining = schedule_by(lambda: now, task).remaining_estimate(task.last_run_at or task.date_changed)
-        late = max(-remaining.total_seconds(), 0.0)
-        statuses.append(ScheduleStatus(name=task.name, last_run_at=task.last_run_at, late_seconds=late))
-    return statuses
 
 
 def schedule_every(*, task: PeriodicTask, minutes: int) -> None:

@@ -32,6 +32,7 @@ from kombu.exceptions import OperationalError
 from campus.academics.models import Course
 from campus.common import jobs
 from campus.common.storage import delete_media, media_path, read_media, report_path, write_media
+from campus.monitoring.workers import running_workers
 from campus.operations import selectors
 from campus.operations.models import Backup
 
@@ -308,6 +309,13 @@ def check_workers() -> Finding:
             State.PROBLEM,
             _("No worker serves: %(queues)s. Their jobs wait.") % {"queues": ", ".join(missing)},
             _("Start rollcall-worker, rollcall-collector and rollcall-vision, and look into their logs."),
+        )
+    if worker := running_workers().exclude(paused_queues=[]).first():
+        return Finding(
+            State.PROBLEM,
+            _("%(worker)s takes nothing from %(queues)s for now. %(problem)s")
+            % {"worker": worker, "queues": ", ".join(worker.paused_queues), "problem": worker.problem},
+            _("Mend its machine. It tries again by itself."),
         )
     n = len(answers)
     return _ok(ngettext("%(n)d worker serves all queues.", "%(n)d workers serve all queues.", n) % {"n": n})

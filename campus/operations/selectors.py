@@ -13,6 +13,8 @@ from django_celery_beat.models import PeriodicTask
 from campus.cctv.alarms import MAX_QUEUE_WAIT, find_stopped_sources
 from campus.cctv.models import Alarm
 from campus.common import jobs
+from campus.common.database_clock import database_now
+from campus.common.periodic_tasks import schedule_by
 from campus.recordings.models import Recording, Segment
 
 RECENT = timedelta(days=7)  # what is older says nothing of how the server is today
@@ -39,7 +41,7 @@ def count_jobs() -> list[JobCounts]:
         .values("job_name")
         .annotate(
             waiting=Count("pk", filter=waits),
-            running=Count("pk", filter=Q(lease_until__gte=timezone.now())),
+            running=Count("pk", filter=jobs.held_by_workers()),
             waiting_since=Min("published_at", filter=waits),
         )
         for job in jobs.JOBS
@@ -81,10 +83,11 @@ class Lateness:
 
 
 def schedule_lateness() -> Iterator[Lateness]:
-    """All enabled periodic tasks."""
+    """All enabled periodic tasks, by the database's clock."""
+    now = database_now()
     for task in PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name"):
         last = task.last_run_at or task.date_changed
-        remaining: timedelta = task.schedule.remaining_estimate(timezone.localtime(last))
+        remaining: timedelta = schedule_by(lambda: now, task).remaining_estimate(timezone.localtime(last))
         yield Lateness(task.name, max(-remaining, timedelta()))
 
 

@@ -18,7 +18,6 @@ from campus.common.periodic_tasks import (
     interval_minutes,
     schedule_at,
     schedule_every,
-    schedule_statuses,
     scheduled_time,
 )
 from workers.beat_scheduler import Scheduler
@@ -204,12 +203,3 @@ def test_a_task_that_ran_in_the_future_runs_again() -> None:
     assert not PeriodicTask.objects.filter(last_run_at__gt=timezone.now() + timedelta(seconds=1)).exists()
     set_last_run(seconds=70)
     assert COLLECT_FOOTAGE.name in scheduler.run_due()
-
-
-def test_an_operator_sees_which_schedule_is_late() -> None:
-    RecordingScheduler()
-    set_last_run(seconds=0)
-    assert all(status.late_seconds == 0 for status in schedule_statuses())
-    PeriodicTask.objects.filter(name=COLLECT_FOOTAGE.name).update(last_run_at=timezone.now() - timedelta(minutes=11))
-    late = {status.name: round(status.late_seconds / 60) for status in schedule_statuses() if status.late_seconds}
-    assert late == {COLLECT_FOOTAGE.name: 10}

@@ -107,7 +107,7 @@ def test_progress_that_is_known_is_not_sent_again(lecturer: Client, world: World
 
     assert (ask().status_code, ask().content, ask()["ETag"]) == (304, b"", known)
     news: list[dict[str, Any]] = [
-        {"index": 0, "lease_until": timezone.now() + timedelta(minutes=1)},
+        {"index": 0, "lease_owner": "worker", "lease_until": timezone.now() + timedelta(minutes=1)},
         {"index": 0, "progress": 0.8},
         {"index": 0, "state": "done", "progress": 1, "faces": 3, "recognised_students": [world.student.pk]},
         {"index": 1, "state": "failed", "error": Message("It is damaged.")},
