@@ -17,10 +17,9 @@ from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterRow
 from campus.attendance.roll import lecture_roll
 from campus.attendance.statuses import meaning_of, status_definitions
-from recognition.excel.tables import STATUS_COLOURS, clean_text
+from recognition.excel.tables import HEADER_COLOUR, STATUS_COLOURS, clean_text
 
-HEADER_COLOUR = (31, 56, 100)
-LINE_COLOUR = (190, 190, 190)
+LINE_COLOUR = (228, 231, 236)
 # Lengths are in millimetres.
 ROW_HEIGHT = 5.6
 DATE_HEIGHT = 22.0  # of the dates above the register, which are written upright
@@ -110,7 +109,7 @@ class PdfDocument(FPDF):
 
     def add_header_row(self, widths: Sequence[float], names: Sequence[str]) -> None:
         self.set_font("Inter", "B", 8)
-        self.set_fill_color(*HEADER_COLOUR)
+        self.set_fill_color(*bytes.fromhex(HEADER_COLOUR))
         self.set_text_color(255)
         for width, name in zip(widths, names, strict=True):
             self.cell(w=width, h=ROW_HEIGHT, text=self.fit_text(name, width + 1), border=1, fill=True)

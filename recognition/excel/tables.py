@@ -27,15 +27,16 @@ Value = str | float | datetime | None
 # A heading in the reader's language; `str` leaves it in English.
 Translate = Callable[[str], str]
 
-# By status code.
+# Those of the pages in daylight; statuses by their codes.
+HEADER_COLOUR = "9333EA"
 STATUS_COLOURS = {
-    "present": "C6EFCE",
-    "late": "FFEB9C",
-    "left_early": "FCE4D6",
-    "to_confirm": "E4DFEC",
-    "not_recognisable": "EDEDED",
-    "excused": "DDEBF7",
-    "absent": "FFC7CE",
+    "present": "DCFCE7",
+    "late": "FFEDD5",
+    "left_early": "FFEDD5",
+    "to_confirm": "F3E8FF",
+    "not_recognisable": "F1F3F6",
+    "excused": "DBEAFE",
+    "absent": "FEE2E2",
 }
 GENERAL_FORMAT = "General"  # Excel's own choice
 WRITTEN_AT = datetime(2000, 1, 1)  # noqa: DTZ001  (Excel knows no time zones)
@@ -84,7 +85,7 @@ def add_table(
         sheet.column_dimensions[cells[0].column_letter].width = min(max(longest + 4, 10), 60)
     for cell in sheet[1]:
         cell.font = Font(name="Calibri", bold=True, color="FFFFFF")
-        cell.fill = PatternFill("solid", start_color="1F3864")
+        cell.fill = PatternFill("solid", start_color=HEADER_COLOUR)
     sheet.freeze_panes = sheet.cell(2, fixed + 1).coordinate
     sheet.auto_filter.ref = sheet.dimensions
     sheet.page_setup.orientation = "landscape"
