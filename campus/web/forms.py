@@ -98,6 +98,7 @@ class LectureForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["course"].queryset = current_courses_for(user)  # type: ignore[attr-defined]
+        self.fields["course"].empty_label = _("Choose a class")  # type: ignore[attr-defined]
         now = timezone.localtime().replace(second=0, microsecond=0)
         start = now - timedelta(minutes=now.minute % 5)
         self.fields["starts_at"].initial = start
@@ -128,7 +129,9 @@ class LectureChangeForm(forms.Form):
 class ExcuseForm(forms.Form):
     """An excuse for one of `students`, in one of `courses`; in all classes for registrars."""
 
-    student = forms.ModelChoiceField(Student.objects.none(), label=gettext_lazy("Student"))
+    student = forms.ModelChoiceField(
+        Student.objects.none(), label=gettext_lazy("Student"), empty_label=gettext_lazy("Choose a student")
+    )
     course = forms.ModelChoiceField(
         Course.objects.none(), label=gettext_lazy("Class"), required=False, empty_label=gettext_lazy("All classes")
     )

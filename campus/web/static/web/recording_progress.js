@@ -67,8 +67,8 @@ const startPolling = (card, first) => {
       find("percent").textContent = `${percent} %`;
     }
     find("eta").textContent = timeLeft(progress.eta_seconds);
-    const searched = progress.segments.some((segment) => segment.state === "done");
-    find("faces").textContent = progress.faces ? say("faces", { n: progress.faces }) : searched ? say("no-faces") : "";
+    const foundNothing = !progress.recognised_students.length && progress.segments.some((segment) => segment.state === "done");
+    find("faces").textContent = progress.faces ? say("faces", { n: progress.faces }) : foundNothing ? say("no-faces") : "";
     find("step").textContent = progress.step;
     if (segments > 1) showSegments(progress.segments);
     showRecognised(progress.recognised_students);
