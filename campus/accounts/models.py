@@ -1,4 +1,4 @@
-"""API tokens, two-factor login, sessions, invitations, history and preferences of users."""
+"""API tokens, two-factor login, sessions, invitations, history and preferences of users, and the institution."""
 
 import uuid
 
@@ -156,6 +156,15 @@ class AccountEvent(models.Model):
     @property
     def is_failure(self) -> bool:
         return self.kind in (self.Kind.WRONG_PASSWORD, self.Kind.WRONG_CODE)
+
+
+class Institution(models.Model):
+    """What the institution is called. There is one row at most, and none until somebody has named it."""
+
+    name = models.CharField(_("name"), max_length=100)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Preferences(models.Model):

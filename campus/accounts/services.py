@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from campus.accounts.history import record_event
+from campus.accounts.institution import institution_name
 from campus.accounts.models import AccountEvent, ApiToken, LoginSession, Preferences, RecoveryCode, TwoFactorDevice
 from campus.accounts.roles import Role, assigned_role
 from campus.accounts.signals import access_ended
@@ -115,7 +116,7 @@ def generate_two_factor_secret() -> str:
 def two_factor_uri(*, user: User, secret: str) -> str:
     """The URI that the phone's app reads from the QR code."""
     return pyotp.TOTP(secret, interval=TOTP_STEP_SECONDS).provisioning_uri(
-        name=user.get_username(), issuer_name=settings.INSTITUTION
+        name=user.get_username(), issuer_name=institution_name()
     )
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import student_sections
+from campus.accounts.institution import institution_name
 from campus.attendance.models import AttendanceRecord, Sighting, UnknownPerson
 from campus.attendance.roll import lecture_roll, status_sources
 from campus.attendance.selectors import evidence_by_student, intervals_in_lecture, watched_recordings
@@ -73,7 +74,7 @@ def build_lecture_report(lecture: Lecture, recording: Recording | None = None) -
             )
             for rows in appearances
         ),
-        details=tuple(_details(lecture, recordings)) if recordings else (),
+        details=tuple(_details(lecture, recordings)),
         statuses=tuple(label for _code, label in status_choices()),
     )
 
@@ -108,8 +109,12 @@ def _student_row(
 
 
 def _details(lecture: Lecture, recordings: list[Recording]) -> list[tuple[str, str]]:
+    details = [(_("Institution"), institution_name())]
+    if not recordings:
+        return details
     first = recordings[0]
-    details = [(_("Strictness"), first.get_strictness_display())] if first.strictness else []
+    if first.strictness:
+        details.append((_("Strictness"), first.get_strictness_display()))
     for recording in recordings:
         if recording.error:
             gaps = f"{recording.original_name}: {recording.error}" if len(recordings) > 1 else str(recording.error)

@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture
+from campus.accounts.institution import institution_name
 from campus.accounts.names import display_name
 from campus.accounts.selectors import use_language_of
 from campus.attendance.models import AttendanceRecord, UnknownPerson
@@ -104,19 +105,21 @@ def notify_signed_off(*, lecture: Lecture) -> None:
         register = build_register(lecture.course)
         rows = {row.student.pk: row for row in register.rows}
         with use_language_of():
+            shared = {**_email_context(lecture), "required": round(100 * register.required_share)}
             for record in absent:
-                _mail_absentee(record, lecture, rows.get(record.student_id), round(100 * register.required_share))
+                _mail_absentee(record, lecture, rows.get(record.student_id), shared)
 
 
-def _mail_absentee(record: AttendanceRecord, lecture: Lecture, row: RegisterRow | None, required: int) -> None:
+def _mail_absentee(
+    record: AttendanceRecord, lecture: Lecture, row: RegisterRow | None, shared: dict[str, object]
+) -> None:
     student = record.student
     share = row.tally.share if row else None
-    context = _email_context(lecture) | {
+    context = shared | {
         "name": student.name,
         "status": record.get_status_display(),
         "percent": None if share is None else round(100 * share),
         "is_below": bool(row and row.is_below),
-        "required": required,
         "contact": lecture.course.coordinator_email,
     }
     queue_email(
@@ -134,7 +137,7 @@ def _email_context(lecture: Lecture) -> dict[str, object]:
         "lecture": lecture,
         "course": lecture.course,
         "when": date_format(starts_at, "DATETIME_FORMAT"),
-        "institution": settings.INSTITUTION,
+        "institution": institution_name(),
         "address": f"{settings.BASE_URL}/lectures/{lecture.pk}/" if settings.BASE_URL else "",
     }
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -12,6 +11,7 @@ from fpdf.enums import XPos, YPos
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import student_sections
+from campus.accounts.institution import institution_name
 from campus.attendance.models import SignOff
 from campus.attendance.pdf_fonts import fallback_font, unpacked_inter
 from campus.attendance.register import Register, RegisterRow
@@ -36,6 +36,7 @@ class PdfDocument(FPDF):
     def __init__(self, heading: str, subheading: str, *, landscape: bool) -> None:
         super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
         self.heading, self.subheading = clean_text(heading), clean_text(subheading)
+        self.institution = institution_name()
         self.lacks_glyphs = False
         self.add_font("Inter", "", unpacked_inter("Inter-Regular"))
         self.add_font("Inter", "B", unpacked_inter("Inter-SemiBold"))
@@ -57,7 +58,7 @@ class PdfDocument(FPDF):
     def footer(self) -> None:
         self.set_y(-11)
         self.set_font("Inter", "", 7.5)
-        self.cell(w=self.epw / 2, text=str(settings.INSTITUTION))
+        self.cell(w=self.epw / 2, text=self.institution)
         self.cell(
             w=self.epw / 2, text=_("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}, align="R"
         )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
+from campus.accounts.institution import institution_name
 from campus.attendance.register import Register, RegisterRow, Tally, lecture_labels
 from campus.attendance.statuses import StatusDefinition
 from recognition.excel.tables import (
@@ -45,6 +46,7 @@ def register_workbook(register: Register) -> bytes:
         add_summary(
             writer,
             [
+                (_("Institution"), institution_name(), GENERAL_FORMAT),
                 (_("Class"), str(register.course), GENERAL_FORMAT),
                 (_("Lectures"), len(register.lectures), GENERAL_FORMAT),
                 (_("Students"), len(register.rows), GENERAL_FORMAT),

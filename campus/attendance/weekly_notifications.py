@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Student
+from campus.accounts.institution import institution_name
 from campus.accounts.names import display_name
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.attendance.models import RegisterPolicy
@@ -100,7 +101,7 @@ def _mail_weekly_registers(week: Week, courses: Sequence[Course]) -> None:
                 "lines": lines,
                 **_week_context(week),
             }
-            subject = _("Attendance from %(first)s to %(last)s") % _week_context(week)
+            subject = _("Attendance from %(first)s to %(last)s") % context
             body = render_to_string("attendance/weekly_register.txt", context)
         queue_email(to=user.email, event="register.week", key=key, subject=subject, body=body)
 
@@ -177,7 +178,7 @@ def _week_context(week: Week) -> dict[str, str]:
     return {
         "first": date_format(week.monday, "DATE_FORMAT"),
         "last": date_format(week.sunday, "DATE_FORMAT"),
-        "institution": settings.INSTITUTION,
+        "institution": institution_name(),
     }
 
 

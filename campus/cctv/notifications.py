@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy, ngettext
 
 from campus.academics.models import Course
+from campus.accounts.institution import institution_name
 from campus.accounts.names import display_name
 from campus.accounts.selectors import registrars_with_email, use_language_of
 from campus.cctv.models import Alarm, Collection
@@ -123,6 +124,6 @@ def _recipient(user: User) -> Recipient:
 
 
 def _queue_email(recipient: Recipient, *, template: str, key: str, subject: str, context: Mapping[str, object]) -> None:
-    values = {**context, "name": recipient.name, "institution": settings.INSTITUTION}
+    values = {**context, "name": recipient.name, "institution": institution_name()}
     body = render_to_string(f"cctv/{template}.txt", values)
     queue_email(to=recipient.address, event=f"footage.{template}", key=key, subject=subject, body=body)

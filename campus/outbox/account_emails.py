@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from campus.accounts.institution import institution_name
 from campus.accounts.models import Invitation
 from campus.accounts.names import display_name
 from campus.accounts.selectors import count_recovery_codes, use_language_of
@@ -52,7 +53,7 @@ def _send(user: User, subject: str, template: str) -> None:
         "username": user.get_username(),
         "left": count_recovery_codes(user),
         "address": f"{settings.BASE_URL}{reverse('account')}" if settings.BASE_URL else "",
-        "institution": settings.INSTITUTION,
+        "institution": institution_name(),
     }
     body = render_to_string(f"web/email/{template}.txt", context)
     queue_email(to=user.email, event="account.recovery", key=f"recovery:{uuid4()}", subject=subject, body=body)

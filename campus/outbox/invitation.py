@@ -5,6 +5,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from campus.accounts.institution import institution_name
 from campus.accounts.invitations import invitation_token
 from campus.accounts.models import Invitation
 from campus.accounts.names import display_name
@@ -30,6 +31,7 @@ def send_invitation(email: str) -> bool:
             "address": user.email,
             "expires_at": invitation.expires_at,
             "base_url": settings.BASE_URL,
+            "institution": institution_name(),
             "token": invitation_token(invitation),
         }
         subject = render_to_string("web/email/invitation_subject.txt", context)

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from campus.accounts.institution import institution_name
 from campus.accounts.selectors import use_language_of
 
 PASSWORD_RESET = "account.password-reset"  # noqa: S105 - the name of an event
@@ -16,9 +17,11 @@ PASSWORD_RESET = "account.password-reset"  # noqa: S105 - the name of an event
 def send_password_reset(email: str) -> bool:
     """Send a link to the owner of each open account with this address; whether there is one. Raises as `send_mail`."""
     users = list(PasswordResetForm().get_users(email))
+    institution = institution_name()
     for user in users:
         context = {
             "user": user,
+            "institution": institution,
             "base_url": settings.BASE_URL,
             "uid": urlsafe_base64_encode(force_bytes(user.pk)),
             "token": default_token_generator.make_token(user),

@@ -6,6 +6,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from campus.accounts.institution import institution_name
 from campus.biometrics.models import PhotoLink
 from campus.biometrics.photo_links import photo_link_token
 
@@ -24,7 +25,12 @@ def send_photo_request(topic: str) -> bool:
     link = links.select_related("student").exclude(student__email="").first()
     if link is None:
         return False
-    context = {"link": link, "base_url": settings.BASE_URL, "token": photo_link_token(link)}
+    context = {
+        "link": link,
+        "institution": institution_name(),
+        "base_url": settings.BASE_URL,
+        "token": photo_link_token(link),
+    }
     subject = render_to_string("web/email/photo_request_subject.txt", context)
     body = render_to_string("web/email/photo_request.txt", context)
     send_mail(" ".join(subject.split()), body, settings.DEFAULT_FROM_EMAIL, [link.student.email])

@@ -16,6 +16,7 @@ from campus.common.network_policy import PrivateAddress, UnresolvableHost, resol
 from campus.outbox.invitation import INVITATION, send_invitation
 from campus.outbox.models import WEBHOOK_PREFIX, Delivery, Webhook
 from campus.outbox.password_reset import PASSWORD_RESET, send_password_reset
+from campus.outbox.photo_refusal import PHOTO_REFUSAL, send_photo_refusal
 from campus.outbox.photo_request import PHOTO_REQUEST, send_photo_request
 from recognition.messages import Message
 
@@ -50,6 +51,10 @@ def send(delivery: Delivery, now: datetime) -> None:
         if delivery.event == PHOTO_REQUEST:
             if not send_photo_request(delivery.topic):
                 raise DeliveryError("The link for photos was withdrawn or replaced, or has expired.", final=True)
+            return
+        if delivery.event == PHOTO_REFUSAL:
+            if not send_photo_refusal(delivery.topic):
+                raise DeliveryError("The refused photo was replaced or deleted meanwhile.", final=True)
             return
         send_mail(delivery.subject, delivery.body, settings.DEFAULT_FROM_EMAIL, [delivery.to])
     except (SMTPException, OSError) as error:

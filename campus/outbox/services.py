@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from campus.academics.models import Course
+from campus.accounts.institution import institution_name
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.outbox.models import Delivery, Webhook, new_secret
@@ -110,7 +110,7 @@ def renew_secret(*, webhook: Webhook) -> Webhook:
 def queue_ping(*, webhook: Webhook) -> Delivery:
     """Queue a message without content to test the receiver, at most one a second."""
     body = json.dumps(
-        {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": settings.INSTITUTION}}
+        {"type": "ping", "timestamp": timezone.now().isoformat(), "data": {"institution": institution_name()}}
     )
     key = f"ping:{webhook.pk}:{timezone.now():%Y%m%d%H%M%S}"
     _queue(key, str(webhook.pk), Delivery(webhook=webhook, event="ping", body=body))

@@ -1,7 +1,8 @@
 """E-mails to students."""
 
-from campus.biometrics.models import PhotoLink
+from campus.biometrics.models import PhotoLink, SentPhoto
 from campus.outbox.account_emails import emails_have_links
+from campus.outbox.photo_refusal import PHOTO_REFUSAL, photo_refusal_topic
 from campus.outbox.photo_request import PHOTO_REQUEST, photo_request_topic
 from campus.outbox.services import queue_email
 
@@ -11,4 +12,16 @@ def queue_photo_request(*, link: PhotoLink) -> bool:
     if not (link.student.email and emails_have_links()):
         return False
     queue_email(to=link.student.email, event=PHOTO_REQUEST, key=photo_request_topic(link), subject="", body="")
+    return True
+
+
+def queue_photo_refusal(*, photo: SentPhoto) -> bool:
+    """Have its student told why the photo was refused, and others for the same reason.
+
+    False: there is no address, or no mail server to send links.
+    """
+    student = photo.link.student
+    if not (student.email and emails_have_links()):
+        return False
+    queue_email(to=student.email, event=PHOTO_REFUSAL, key=photo_refusal_topic(photo), subject="", body="")
     return True

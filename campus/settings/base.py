@@ -88,6 +88,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "campus.web.context_processors.institution",
             ],
         },
     },
@@ -207,10 +208,10 @@ SPECTACULAR_SETTINGS = {
 globals().update(env.email_url("ROLLCALL_EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("ROLLCALL_EMAIL_FROM", default="rollcall@localhost")
 
-# The institution's name, as shown on every page.
+# The institution's name as long as none was given on the pages.
 DEFAULT_INSTITUTION = "Rollcall"
 INSTITUTION = env.str("ROLLCALL_INSTITUTION", default=DEFAULT_INSTITUTION)
-UNFOLD = unfold(INSTITUTION)
+UNFOLD = unfold()
 # Whether m5001 and M5001 are two students. After a change, `migrate` writes the keys anew.
 STUDENT_NUMBERS_CASE_SENSITIVE = env.bool("ROLLCALL_STUDENT_NUMBERS_CASE_SENSITIVE", default=False)
 

@@ -9,13 +9,10 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 
-def unfold(institution: str) -> dict[str, Any]:
-    """Settings of django-unfold; `institution` is what people read at the top."""
+def unfold() -> dict[str, Any]:
+    """Settings of django-unfold."""
     return {
-        "SITE_TITLE": institution,
-        "SITE_HEADER": institution,
-        "SITE_SUBHEADER": "Registrar",
-        "SITE_SYMBOL": "how_to_reg",
+        "SITE_TITLE": "Rollcall",
         "SITE_URL": "/",
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("web/icon.svg")}],
         "STYLES": [_style("variables"), _style("header"), _style("admin")],
@@ -83,7 +80,17 @@ def unfold(institution: str) -> dict[str, Any]:
                         _item(gettext_lazy("Webhooks"), "webhook", "outbox_webhook"),
                     ],
                 },
-                {"title": gettext_lazy("People"), "items": [_item(gettext_lazy("Staff"), "badge", "auth_user")]},
+                {
+                    "title": gettext_lazy("Institution"),
+                    "items": [
+                        _item(gettext_lazy("Staff"), "badge", "auth_user"),
+                        {
+                            "title": gettext_lazy("Name"),
+                            "icon": "apartment",
+                            "link": reverse_lazy("institution"),
+                        },
+                    ],
+                },
                 {
                     "title": gettext_lazy("Server"),
                     "items": [

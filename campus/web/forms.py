@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -12,8 +13,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from campus.academics.models import Course, Lecture, Room, Student
-from campus.academics.selectors import current_courses_for
+from campus.academics.models import Course, Lecture, Room, Student, Term
+from campus.academics.search import matching_courses
+from campus.academics.selectors import CURRENT, current_courses_for
 from campus.accounts.roles import AnyUser, is_registrar
 from campus.attendance import statuses
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
@@ -67,6 +69,38 @@ class RoomInput(forms.TextInput):
         key = f"{(attrs or {}).get('id', name)}-options"  # a page may have several forms
         field = super().render(name, value, {**(attrs or {}), "list": key}, renderer)
         return format_html('{}<datalist id="{}">{}</datalist>', field, key, options)
+
+
+class InstitutionForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].help_text = _(
+            "Pages, workbooks, PDFs, calendars and e-mails bear it. Empty: “%(name)s”, as the server is set."
+        ) % {"name": settings.INSTITUTION}
+
+
+class ClassListForm(forms.Form):
+    """Which classes a list shows. They are part of the address; what makes no sense in it is left out."""
+
+    q = forms.CharField(label=gettext_lazy("Code or name"), required=False, widget=forms.TextInput({"type": "search"}))
+    term = forms.ModelChoiceField(
+        Term.objects.none(), label=gettext_lazy("Term"), required=False, empty_label=gettext_lazy("All terms")
+    )
+    archived = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, terms: QuerySet[Term], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["term"].queryset = terms  # type: ignore[attr-defined]
+        self.full_clean()
+
+    def find(self, courses: QuerySet[Course]) -> QuerySet[Course]:
+        """Those of the classes that are asked for."""
+        chosen = self.cleaned_data
+        found = courses.exclude(CURRENT) if chosen.get("archived") else courses.filter(CURRENT)
+        found = found.filter(matching_courses(chosen.get("q", "")))
+        return found.filter(term=chosen["term"]) if chosen.get("term") else found
 
 
 class LectureForm(forms.ModelForm):  # type: ignore[type-arg]

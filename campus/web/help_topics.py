@@ -46,6 +46,15 @@ CHAPTERS = (
                 picture="agenda",
             ),
             HelpTopic(
+                views=("courses",),
+                title=_("Classes"),
+                text=_(
+                    "All your classes, fifty a page: find one by part of its code or name, or by its term. "
+                    "Archived classes have a list of their own."
+                ),
+                picture="class",
+            ),
+            HelpTopic(
                 views=("search",),
                 title=_("Search"),
                 text=_(
@@ -521,6 +530,15 @@ ADMIN_CHAPTER = HelpChapter(
                 "Rights that you add are kept; those that belong to a role come back with the next update."
             ),
             picture="lock",
+        ),
+        HelpTopic(
+            views=("institution",),
+            title=_("Institution"),
+            text=_(
+                "The name stands on each page, in workbooks, PDFs and calendars, and under each e-mail. "
+                "It counts from the next page or file on; files that were made before keep the old one."
+            ),
+            picture="form",
         ),
         HelpTopic(
             views=("admin:auth_user",),

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from campus.academics.models import Course, Enrolment, Lecture, Term
 from campus.academics.selectors import courses_for
+from campus.accounts.models import Institution
 from campus.accounts.selectors import lecturers
 from campus.attendance.sample_class import sample_students_left
 from campus.biometrics.models import Gallery
@@ -24,16 +25,14 @@ from campus.web.dashboard import Storage, storage_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupStep:
-    """Something that attendance needs. `purpose` says what for; `url` is where it is done, empty for what is set on
-    the server.
-    """
+    """Something that attendance needs. `purpose` says what for; `url` is where it is done."""
 
     name: str
     purpose: str
     done: bool
+    url: str
+    action: str
     progress: str = ""
-    url: str = ""
-    action: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,8 @@ class TermHome:
 
     @property
     def next_step(self) -> SetupStep | None:
-        """The first missing one that is done on a page."""
-        return next((step for step in self.steps if step.url and not step.done), None)
+        """The first missing one."""
+        return next((step for step in self.steps if not step.done), None)
 
 
 def build_term_home(user: User) -> TermHome:
@@ -71,6 +70,7 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
     """What there is, in one query: the values hang on the user's row, since a query needs a table."""
     begun = Lecture.objects.filter(course__in=courses, cancelled=False, starts_at__lte=timezone.now())
     row = User.objects.values(
+        has_name=Exists(Institution.objects.all()),
         has_classes=Exists(Course.objects.all()),
         has_sample=Exists(Course.objects.filter(is_sample=True)) | Exists(sample_students_left()),
         has_term=Exists(Term.objects.all()),
@@ -91,8 +91,10 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
     first_course = {"course": found["first_course"]} if found["first_course"] else None
     yield SetupStep(
         name=_("Institution's name"),
-        purpose=_("Pages, workbooks and e-mails bear it. Set ROLLCALL_INSTITUTION on the server."),
-        done=settings.INSTITUTION != settings.DEFAULT_INSTITUTION,
+        purpose=_("Pages, workbooks, PDFs, calendars and e-mails bear it."),
+        done=found["has_name"] or settings.INSTITUTION != settings.DEFAULT_INSTITUTION,
+        url=reverse("institution"),
+        action=_("Name the institution"),
     )
     if found["has_term"] or not found["has_lecture"]:  # a timetable has been made without
         yield SetupStep(

@@ -69,10 +69,36 @@ REGISTRAR_TOUR = (
     SEARCH,
     HELP,
 )
-TOURS = {Role.LECTURER: LECTURER_TOUR, Role.REGISTRAR: REGISTRAR_TOUR, Role.ADMINISTRATOR: REGISTRAR_TOUR}
+AUDITOR_TOUR = (
+    TourStep(
+        at="[aria-labelledby=may-see]",
+        title=_("You read everything"),
+        text=_("These links lead to all that you may see. You cannot change anything, so you cannot break anything."),
+    ),
+    TourStep(
+        at=".top nav [href='/classes/']",
+        title=_("Classes"),
+        text=_("Each class has its lectures with what was seen in them. Its register says who attended how much."),
+    ),
+    TourStep(
+        at=".top nav [href='/admin/']",
+        title=_("The admin"),
+        text=_(
+            "Recordings, cameras and staff are there to read. “Corrections” says who changed which status, and why."
+        ),
+    ),
+    SEARCH,
+    HELP,
+)
+TOURS = {
+    Role.LECTURER: LECTURER_TOUR,
+    Role.AUDITOR: AUDITOR_TOUR,
+    Role.REGISTRAR: REGISTRAR_TOUR,
+    Role.ADMINISTRATOR: REGISTRAR_TOUR,
+}
 
 
 def tour_for(user: User) -> tuple[TourStep, ...]:
     """The steps of the user's role; none once the tour was ended or skipped."""
     role = role_of(user)
-    return () if role not in TOURS or has_ended_tour(user) else TOURS[role]
+    return () if role is None or has_ended_tour(user) else TOURS[role]

@@ -33,6 +33,7 @@ from campus.web.views import (
 
 urlpatterns = [
     path("", classes.home, name="home"),
+    path("institution/", term.institution, name="institution"),
     path("workers/", term.workers, name="workers"),
     path("sample/create/", term.create_sample, name="sample-create"),
     path("sample/delete/", term.delete_sample, name="sample-delete"),
@@ -63,6 +64,7 @@ urlpatterns = [
     path("account/sessions/end/", account.end_sessions, name="sessions-end"),
     path("account/tokens/", account.create_token, name="token-create"),
     path("account/tokens/<int:pk>/revoke/", account.revoke_token, name="token-revoke"),
+    path("classes/", classes.courses, name="courses"),
     path("classes/<int:pk>/", classes.course, name="course"),
     path("classes/<int:pk>/students/", class_tabs.students, name="course-students"),
     path("classes/<int:pk>/photos/", class_tabs.photos, name="course-photos"),
@@ -110,7 +112,7 @@ urlpatterns = [
     path("lectures/<int:pk>/roll/", roll.mark, name="roll"),
     path("lectures/<int:pk>/roll/others/", roll.mark_others, name="roll-others"),
     path("lectures/<int:pk>/roll/undo/", roll.undo, name="roll-undo"),
-    path("lectures/<int:pk>/statuses/", attendance.set_statuses, name="set-statuses"),
+    path("lectures/<int:pk>/statuses/", roll.set_statuses, name="set-statuses"),
     path("lectures/<int:pk>/accept-partial-footage/", attendance.accept_partial_footage, name="accept-partial-footage"),
     path("lectures/<int:pk>/confirm/", confirmation.confirm, name="confirm"),
     path("lectures/<int:pk>/sign-off/", attendance.sign_off, name="sign-off"),

@@ -47,6 +47,46 @@ def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
     expect(page.locator("#roll-head")).to_be_in_viewport()
 
 
+def test_several_at_once_are_taken_back_and_nothing_covers_the_sign_off(page: Page, lecture: Lecture):
+    page.set_viewport_size(NARROW)
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    toast, several = page.locator(".toast"), page.locator(".together")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(f"{request.method} {request.resource_type}"))
+
+    def set_all(status: str) -> None:
+        page.get_by_label("Select all 8 shown").check()
+        several.get_by_label("Status").select_option(status)
+        several.get_by_role("button", name="Set for selected").click()
+        expect(toast).to_contain_text("8 statuses changed.")
+        expect(several).to_be_hidden()
+
+    set_all("Excused")
+    expect(page.locator(".badge a").first).to_be_focused()
+    usable(page)
+    toast.get_by_role("button", name="Undo").click()
+    sees(page, "8 no status yet")
+    toast.get_by_role("button", name="Dismiss").click()
+    expect(toast).to_have_count(0)
+    set_all("Present")
+    page.locator("summary", has_text="Sign off").click()
+    expect(toast).to_have_count(0)
+    assert set(requests) == {"POST fetch"}, "the page was not loaded again"
+    page.get_by_role("button", name="Yes, sign off").click()
+    sees(page, "Signed off by own")
+    assert set(overrides(lecture)) == {"present"}
+
+
+def test_marks_by_hand_are_asked_about_on_a_page(page: Page, lecture: Lecture):
+    page.goto(reverse("lecture", args=[lecture.pk]))
+    page.locator(".roll > li").first.get_by_role("button", name="Late").click()
+    sees(page, "1 late")
+    page.get_by_label("Select all 8 shown").check()
+    page.locator(".together").get_by_label("Status").select_option("Present")
+    page.get_by_role("button", name="Set for selected").click()
+    sees(page, "One of these students was marked by hand.")
+
+
 def test_with_the_keyboard(page: Page, lecture: Lecture):
     page.goto(reverse("lecture", args=[lecture.pk]))
     first, second = page.locator(".roll > li").nth(0), page.locator(".roll > li").nth(1)

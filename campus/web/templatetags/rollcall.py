@@ -21,11 +21,6 @@ register = template.Library()
 
 
 @register.simple_tag
-def institution() -> str:
-    return str(settings.INSTITUTION)
-
-
-@register.simple_tag
 def languages() -> list[tuple[str, str]]:
     """Each in its own name, whatever the page's language is."""
     return list(settings.LANGUAGES)

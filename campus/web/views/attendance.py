@@ -1,5 +1,4 @@
-"""The result of a lecture: one student's status and the evidence for it, several at once, the unknown people, the
-sign-off."""
+"""The result of a lecture: one student's status and the evidence for it, the unknown people, the sign-off."""
 
 from collections.abc import Callable, Sequence
 
@@ -106,40 +105,6 @@ def confirm_record(request: StaffRequest, pk: int, status: str) -> HttpResponse:
     else:
         messages.success(request, f"{record.student.name}: {record.get_status_display().lower()}.")
     return _redirect_after_decision(request, record.lecture_id, record.pk)
-
-
-@require_POST
-@login_required
-def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
-    """The status of the students that were picked.
-
-    Asks first where a person has marked some of them otherwise.
-    """
-    lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
-    form = StatusForm(request.POST)
-    students = {int(pk) for pk in request.POST.getlist("students") if pk.isdecimal() and len(pk) < 19}
-    show, section = request.POST.get("show", ""), request.POST.get("section", "")
-    if not form.is_valid():
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-    elif not students:
-        messages.error(request, _("No students selected. Tick them first."))
-    else:
-        status, reason = form.cleaned_data["status"], form.cleaned_data["reason"]
-        by_hand = request.POST.get("by_hand", "")
-        try:
-            changed = roll.mark_many(
-                lecture=lecture, students=students, status=status, user=request.user, reason=reason, by_hand=by_hand
-            )
-        except roll.MarkedByHand as question:
-            context = {"lecture": lecture, "students": students, "marked": question.count, "status": status}
-            context |= {"reason": reason, "show": show, "section": section}
-            return render(request, "web/roll_confirm.html", context)
-        except UserError as error:
-            messages.error(request, str(error))
-        else:
-            n = len(changed)
-            messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
-    return redirect(result_address(lecture.pk, show=show, section=section))
 
 
 @require_POST

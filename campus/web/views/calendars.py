@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +20,7 @@ from campus.academics.calendar_links import (
     use_calendar_link,
 )
 from campus.academics.selectors import courses_for, current_courses_for
+from campus.accounts.institution import institution_name
 from campus.common.site_address import site_address
 from campus.web.calendar_response import calendar_response
 from campus.web.views import StaffRequest
@@ -74,7 +74,9 @@ def calendar_feed(request: HttpRequest, key: str) -> HttpResponse:
         .select_related("course", "room")
         .order_by("starts_at", "pk")
     )
-    name = f"{settings.INSTITUTION}: {link.course.code}" if link.course else str(settings.INSTITUTION)
+    name = institution_name()
+    if link.course:
+        name = f"{name}: {link.course.code}"
     response = calendar_response(request, lectures, name=name)
     response["X-Robots-Tag"] = "noindex"
     response["Referrer-Policy"] = "no-referrer"

@@ -1,4 +1,4 @@
-"""The user's classes, one class, a new lecture, one lecture."""
+"""The first page, the list of classes, one class, a new lecture, one lecture."""
 
 from typing import Any
 
@@ -16,9 +16,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campus.academics.models import Lecture
-from campus.academics.search import MAX_CHARACTERS, matching_courses
-from campus.academics.selectors import CURRENT, courses_for, lectures_for
+from campus.academics.models import Lecture, Term
+from campus.academics.selectors import CURRENT, courses_for, current_courses_for, lectures_for
 from campus.academics.services import change_lecture, create_lecture, get_or_create_room
 from campus.accounts.roles import is_registrar
 from campus.attendance.coverage_notes import coverage_notes
@@ -37,7 +36,7 @@ from campus.recordings.selectors import (
 from campus.web.agenda import agenda_for
 from campus.web.class_page import build_class_head
 from campus.web.faces import crop_pictures
-from campus.web.forms import LectureChangeForm, LectureForm, UploadForm
+from campus.web.forms import ClassListForm, LectureChangeForm, LectureForm, UploadForm
 from campus.web.inline_forms import render_form
 from campus.web.lecture_result import build_lecture_result
 from campus.web.lecture_states import lecture_rows
@@ -49,15 +48,13 @@ LATEST = 4
 COMING = 5
 HELD_PER_PAGE = 30
 TILES = 24
+CLASSES_PER_PAGE = 50
 
 
 @require_safe
 @login_required
 def home(request: StaffRequest) -> HttpResponse:
-    wanted = request.GET.get("q", "").strip()[:MAX_CHARACTERS]
-    archived = "archived" in request.GET
-    mine = courses_for(request.user)
-    courses = (mine.exclude(CURRENT) if archived else mine.filter(CURRENT)).filter(matching_courses(wanted))
+    courses = current_courses_for(request.user)
     held = Lecture.objects.filter(starts_at__lte=timezone.now()).select_related("room").order_by("-starts_at")
     shown = (
         courses.annotate(roster=Count("enrolments", distinct=True))
@@ -71,11 +68,8 @@ def home(request: StaffRequest) -> HttpResponse:
         .order_by("created_at", "pk")
     )
     context = {
-        "page": Paginator(shown, TILES).get_page(request.GET.get("page")),
-        "wanted": wanted,
-        "asked": urlencode([*([("q", wanted)] if wanted else []), *([("archived", "1")] if archived else [])]),
-        "archived": archived,
-        "has_archived": mine.exclude(CURRENT).exists(),
+        "courses": shown[:TILES],
+        "course_count": courses.count(),
         "in_work": in_work,
         "agenda": agenda_for(request.user, Week.parse(request.GET.get("week", "")) or Week.current()),
         "this_week": Week.current(),
@@ -86,6 +80,23 @@ def home(request: StaffRequest) -> HttpResponse:
         "tour": tour_for(request.user),
     }
     return render(request, "web/home.html", context)
+
+
+@require_safe
+@login_required
+def courses(request: StaffRequest) -> HttpResponse:
+    """The user's classes: by a part of the code or name, by term, current or archived."""
+    mine = courses_for(request.user)
+    form = ClassListForm(request.GET, terms=Term.objects.filter(courses__in=mine).distinct())
+    found = form.find(mine).select_related("term").prefetch_related("lecturers")
+    found = found.annotate(roster=Count("enrolments", distinct=True)).order_by("code")
+    context = {
+        "form": form,
+        "page": Paginator(found, CLASSES_PER_PAGE).get_page(request.GET.get("page")),
+        "asked": urlencode([(name, request.GET[name]) for name in form.fields if request.GET.get(name)]),
+        "has_archived": mine.exclude(CURRENT).exists(),
+    }
+    return render(request, "web/courses.html", context)
 
 
 @require_safe

@@ -39,7 +39,7 @@ from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.common.site_address import site_address
 from campus.outbox.account_emails import emails_have_links
-from campus.outbox.student_emails import queue_photo_request
+from campus.outbox.student_emails import queue_photo_refusal, queue_photo_request
 from campus.web.faces import enrolment_face_urls
 from campus.web.views import StaffRequest
 
@@ -165,17 +165,23 @@ def _decide(request: StaffRequest) -> None:
         return
     keys = [key for text in request.POST.getlist("photo")[:MAX_PHOTOS_PER_DECISION] if (key := _uuid(text))]
     done = 0
-    for photo in sent_photos_for(request.user).filter(pk__in=keys):
+    refused: dict[int, SentPhoto] = {}  # one a student, who is told once of all
+    for photo in sent_photos_for(request.user).filter(pk__in=keys).select_related("link__student"):
         try:
             if refuses:
                 refuse_sent_photo(photo=photo, reason=reason, user=request.user)
+                refused[photo.link_id] = photo
             else:
                 approve_sent_photo(photo=photo, user=request.user)
             done += 1
         except UserError as error:
             messages.error(request, str(error))
     if done and refuses:
-        messages.success(request, ngettext("%(n)d photo refused.", "%(n)d photos refused.", done) % {"n": done})
+        told = sum(queue_photo_refusal(photo=photo) for photo in refused.values())
+        sentence = ngettext("%(n)d photo refused.", "%(n)d photos refused.", done) % {"n": done}
+        if told:
+            sentence += " " + _("The reason is on its way by e-mail.")
+        messages.success(request, sentence)
     elif done:
         sentence = ngettext(
             "%(n)d photo approved. It is checked like any other.",

@@ -1,4 +1,4 @@
-"""Taking the roll on a lecture's page: one student, all others, and undo.
+"""Taking the roll on a lecture's page: one student, several, all others, and undo.
 
 The page's script asks for the parts that changed; without it, the answer leads back to the page.
 """
@@ -20,6 +20,7 @@ from campus.attendance.models import AttendanceRecord
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
+from campus.web.forms import StatusForm
 from campus.web.lecture_result import build_lecture_result, result_address
 from campus.web.views import StaffRequest
 
@@ -55,6 +56,43 @@ def mark_others(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
+def set_statuses(request: StaffRequest, pk: int) -> HttpResponse:
+    """The status of the students that were picked.
+
+    Asks first where a person has marked some of them otherwise. A script that gets the status 409 has to submit the
+    form, which leads to the question.
+    """
+    form = StatusForm(request.POST)
+    students = {int(pk) for pk in request.POST.getlist("students") if pk.isdecimal() and len(pk) < 19}
+
+    def work(lecture: Lecture) -> list[AttendanceRecord]:
+        if not form.is_valid():
+            errors = (error for field_errors in form.errors.values() for error in field_errors)
+            raise UserError("{errors}", errors=" ".join(map(str, errors)))
+        if not students:
+            raise UserError("No students selected. Tick them first.")
+        return roll.mark_many(
+            lecture=lecture,
+            students=students,
+            status=form.cleaned_data["status"],
+            user=request.user,
+            reason=form.cleaned_data["reason"],
+            by_hand=request.POST.get("by_hand", ""),
+        )
+
+    try:
+        return _change_roll(request, pk, work)
+    except roll.MarkedByHand as question:
+        if _is_script(request):
+            return HttpResponse(status=409)
+        lecture = get_object_or_404(lectures_for(request.user).select_related("course"), pk=pk)
+        context = {"lecture": lecture, "students": students, "marked": question.count, **form.cleaned_data}
+        context |= {name: request.POST.get(name, "") for name in ("show", "section")}
+        return render(request, "web/roll_confirm.html", context)
+
+
+@require_POST
+@login_required
 def undo(request: StaffRequest, pk: int) -> HttpResponse:
     """Take the last change back. `batch` is the change that the page showed as the last one."""
     batch = request.POST.get("batch", "")
@@ -79,10 +117,12 @@ def _change_roll(
     error = ""
     try:
         changed = work(lecture)
+    except roll.MarkedByHand:
+        raise
     except UserError as refused:
         error = str(refused)
     n, show, section = len(changed), request.POST.get("show", ""), request.POST.get("section", "")
-    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+    if _is_script(request):
         recording = _shown_recording(request, lecture)
         result = build_lecture_result(request.user, lecture, recording, show=show, section=section)
         students = {record.student_id for record in changed}
@@ -104,6 +144,10 @@ def _change_roll(
     else:
         messages.success(request, ngettext("{n} status changed.", "{n} statuses changed.", n).format(n=n))
     return redirect(result_address(pk, place, show=show, section=section))
+
+
+def _is_script(request: StaffRequest) -> bool:
+    return request.headers.get("X-Requested-With") == "XMLHttpRequest"
 
 
 def _shown_recording(request: StaffRequest, lecture: Lecture) -> Recording | None:

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.files.base import ContentFile
+from django.test import Client
 from django.utils import timezone
 
 from campus.academics.models import Student
@@ -33,7 +34,7 @@ from campus.common.errors import UserError
 from campus.common.storage import media_files, media_path
 from campus.outbox.models import Delivery
 from campus.outbox.services import deliver
-from campus.outbox.student_emails import queue_photo_request
+from campus.outbox.student_emails import queue_photo_refusal, queue_photo_request
 from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto, PhotoFault
@@ -197,6 +198,46 @@ def test_a_withdrawn_link_is_not_sent(link: PhotoLink, settings):
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     delivery.refresh_from_db()
     assert (delivery.state, mail.outbox) == (Delivery.State.FAILED, [])
+
+
+def test_who_refuses_photos_tells_the_student_once_why(link: PhotoLink, registrar: User, client: Client, settings):
+    settings.BASE_URL, settings.INSTITUTION = "https://rollcall.example.org", "Example University"
+    client.force_login(registrar)
+    photos = [judged(send(link, content)) for content in (b"1", b"2")]
+    form = {"photo": [photo.pk for photo in photos], "act": "refuse", "reason": "Your eyes are shut."}
+    answer = client.post("/photos/sent/", form, follow=True).content.decode()
+    assert "2 photos refused. The reason is on its way by e-mail." in answer
+    delivery = Delivery.objects.get()
+    token = photo_link_token(link)
+    assert token not in delivery.body + delivery.topic + delivery.subject
+    deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
+    [message] = mail.outbox
+    assert (message.to, message.subject) == (["ann@example.org"], "Example University needs other photos of you")
+    assert "cannot use 2 photos" in message.body
+    assert "Your eyes are shut." in message.body
+    assert f"https://rollcall.example.org/own-photos/{token}/" in message.body
+
+
+def test_an_ended_link_is_not_sent_with_the_reason(link: PhotoLink, registrar: User, settings):
+    settings.BASE_URL = "https://rollcall.example.org"
+    photo = judged(send(link))
+    refuse_sent_photo(photo=photo, reason="Your eyes are shut.", user=registrar)
+    PhotoLink.objects.update(expires_at=timezone.now())
+    assert queue_photo_refusal(photo=photo)
+    deliver(delivery=jobs.DELIVER.claim(Delivery.objects.get().pk, "test"))
+    [message] = mail.outbox
+    assert "Your link has ended" in message.body
+    assert "/own-photos/" not in message.body
+
+
+def test_a_refused_photo_that_was_replaced_is_not_told_of(link: PhotoLink, registrar: User, settings):
+    settings.BASE_URL = "https://rollcall.example.org"
+    photo = judged(send(link))
+    refuse_sent_photo(photo=photo, reason="Your eyes are shut.", user=registrar)
+    queue_photo_refusal(photo=photo)
+    photo.delete()
+    deliver(delivery=jobs.DELIVER.claim(Delivery.objects.get().pk, "test"))
+    assert (Delivery.objects.get().state, mail.outbox) == (Delivery.State.FAILED, [])
 
 
 def test_who_has_no_address_gets_no_e_mail(registrar: User, settings):

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from campus.academics.models import Term
+from campus.accounts.institution import institution_name
 from campus.accounts.roles import Role
 from campus.common import jobs
 from campus.web.term_home import TermHome
@@ -40,11 +44,11 @@ def missing(client: Client) -> list[str]:
     return [step.name for step in home(client).steps if not step.done]
 
 
-def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(registrar: Client, settings: Any) -> None:
+def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(registrar: Client) -> None:
     made: dict[str, Any] = {}
 
     def name() -> None:
-        settings.INSTITUTION = "University of Somewhere"
+        registrar.post("/institution/", {"name": "University of Somewhere"})
 
     def term() -> None:
         Term.objects.create(name="T", first_day=date(2026, 10, 5), last_day=date(2027, 2, 1))
@@ -107,13 +111,29 @@ def test_who_is_known_is_counted_until_a_class_is_trained(registrar: Client) -> 
     assert progress() == ""
 
 
-def test_what_is_missing_on_the_server_alone_is_folded(registrar: Client) -> None:
-    course = factories.course(students=1, lecturers=(factories.user(),))
-    factories.gallery(course)
-    assert '<details class="card setup" open>' in registrar.get("/").content.decode()
-    factories.recording(factories.lecture(course))
-    assert missing(registrar) == ["Institution's name"]
-    assert '<details class="card setup">' in registrar.get("/").content.decode()
+def test_the_servers_name_counts_as_long_as_nobody_has_given_one(registrar: Client, settings: Any) -> None:
+    settings.INSTITUTION = "University of Somewhere"
+    assert "Institution's name" not in missing(registrar)
+    for given, shown in (("Example <College>", "Example <College>"), ("", "University of Somewhere")):
+        assert registrar.post("/institution/", {"name": given}, follow=True).status_code == 200
+        assert institution_name() == shown
+        for page in ("/", "/institution/", "/admin/", "/admin/academics/course/", "/about/"):
+            assert f"· {escape(shown)}</title>" in " ".join(registrar.get(page).content.decode().split())
+    assert registrar.post("/institution/", {"name": "x" * 101}).status_code == 400
+
+
+def test_the_name_is_read_once_a_page(registrar: Client) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        registrar.get("/admin/")
+    assert sum("accounts_institution" in query["sql"] for query in queries) == 1
+
+
+@pytest.mark.parametrize("role", [Role.LECTURER, Role.AUDITOR])
+def test_only_registrars_name_the_institution(client: Client, role: Role) -> None:
+    client.force_login(factories.person(role))
+    assert client.get("/institution/").status_code == (403 if role == Role.LECTURER else 200)
+    assert client.post("/institution/", {"name": "Mine"}).status_code == 403
+    assert institution_name() == "Rollcall"
 
 
 @pytest.mark.parametrize("role", [Role.LECTURER, Role.AUDITOR])

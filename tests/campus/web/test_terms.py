@@ -94,14 +94,16 @@ def test_archived_classes_are_shown_only_when_asked_for(registrar: Client, world
 
 def test_a_lecturers_archived_class_leaves_the_first_page_and_its_pages_stay(client: Client, world: World, term: Term):
     client.force_login(world.own)
-    home = reverse("home")
-    assert world.course in client.get(home).context["page"]
+    home, classes = reverse("home"), reverse("courses")
+    assert world.course in client.get(home).context["courses"]
     Term.objects.update(archived=True)
     page = client.get(home)
-    assert world.course not in page.context["page"]
+    assert world.course not in page.context["courses"]
     assert not page.context["agenda"].todos
+    page = client.get(classes)
+    assert world.course not in page.context["page"]
     assert "?archived=1" in page.content.decode()
-    assert world.course in client.get(home, {"archived": "1"}).context["page"]
+    assert world.course in client.get(classes, {"archived": "1"}).context["page"]
     for address in ("course", "register"):
         assert client.get(reverse(address, args=[world.course.pk])).status_code == 200
     assert client.get(reverse("lecture", args=[world.lecture.pk])).status_code == 200

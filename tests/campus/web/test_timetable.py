@@ -1,6 +1,6 @@
 """The timetable's pages: the registrar's preview and import, the lecturer's day, and links for calendar programs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,7 +10,7 @@ from django.utils import timezone
 from icalendar import Calendar
 from rest_framework.test import APIClient
 
-from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries
+from campus.academics.models import CalendarLink, Holiday, Lecture, LectureSeries, Term
 from campus.accounts.roles import Role
 from campus.attendance.models import SignOff
 from tests.campus import factories
@@ -362,8 +362,30 @@ def test_who_sees_many_classes_finds_one_by_code_or_name(client: Client, world: 
     for n in range(30):
         factories.course(code=f"X{n:02}", name="Extra" if n else "Astronomy")
     client.force_login(world.registrar)
-    first = client.get("/")
-    assert "?page=2" in first.content.decode()
-    assert len(first.context["page"]) == 24
-    assert [course.code for course in client.get("/", {"q": "astro"}).context["page"]] == ["X00"]
-    assert "No class has this code" in client.get("/", {"q": "<nothing>"}).content.decode()
+    home = client.get("/")
+    assert "All 32 classes" in home.content.decode()
+    assert len(home.context["courses"]) == 24
+    assert [course.code for course in client.get("/classes/", {"q": "astro"}).context["page"]] == ["X00"]
+    assert "No class is like that" in client.get("/classes/", {"q": "<nothing>"}).content.decode()
+
+
+def test_the_list_of_classes_has_fifty_a_page_and_keeps_what_it_is_asked_for(client: Client, world: World):
+    winter, summer = (
+        Term.objects.create(name=name, first_day=date(2026, month, 1), last_day=date(2026, month + 2, 1))
+        for name, month in (("Winter", 1), ("Summer", 4))
+    )
+    for n in range(60):
+        factories.course(code=f"X{n:02}", term=winter if n < 55 else summer)
+    client.force_login(world.registrar)
+    page = client.get("/classes/", {"q": "x", "term": winter.pk})
+    assert len(page.context["page"]) == 50
+    assert f"?q=x&amp;term={winter.pk}&amp;page=2" in page.content.decode()
+    codes = [course.code for course in client.get("/classes/", {"term": summer.pk}).context["page"]]
+    assert codes == ["X55", "X56", "X57", "X58", "X59"]
+    assert client.get("/classes/", {"term": "nonsense", "page": "-1"}).context["page"].paginator.count == 62
+
+
+def test_a_lecturer_lists_the_own_classes_alone(client: Client, world: World):
+    factories.course(code="OTHER")
+    client.force_login(world.own)
+    assert list(client.get("/classes/").context["page"]) == [world.course]

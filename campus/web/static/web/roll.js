@@ -46,15 +46,17 @@ attachTo("[data-roll]", (roll) => {
     showPicked();
   };
 
-  const send = async ({ action, name, value }) => {
+  const send = async ({ action, name, value, sheet }) => {
     const form = document.getElementById("roll");
     const body = new FormData(form);
-    body.append(name, value);
+    for (const [field, entry] of sheet ? new FormData(sheet) : [[name, value]]) body.append(field, entry);
     const headers = { "X-Requested-With": "XMLHttpRequest" };
     try {
       const answer = await fetch(action ?? form.action, { method: "POST", body, headers, redirect: "error" });
+      if (sheet && answer.status === 409) return sheet.submit(); // some marks are by hand: the page asks
       if (!answer.ok) throw new Error(String(answer.status));
       replaceParts(await answer.text());
+      if (sheet) endPicking(sheet);
     } catch {
       if (name === "mark") {
         const row = document.getElementById(`student-${value.split(":")[0]}`);
@@ -185,6 +187,19 @@ attachTo("[data-roll]", (roll) => {
     all.checked = n === shown.length;
     all.indeterminate = n > 0 && n < shown.length;
   };
+
+  const endPicking = (sheet) => {
+    const first = picks().find((pick) => pick.checked);
+    if (roll.querySelector("[data-problem]").textContent || !first) return;
+    sheet.reset();
+    counterpart(rowOf(first)).focus({ preventScroll: true }); // the button that had it is hidden now
+  };
+
+  const sheet = roll.querySelector(".sheet");
+  sheet.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sent = sent.then(() => send({ action: sheet.action, sheet }));
+  });
 
   roll.addEventListener("change", (event) => {
     if (event.target === all) for (const pick of picks()) pick.checked = all.checked;
