@@ -218,7 +218,7 @@ def test_the_day_asks_the_database_as_often_however_much_there_is(
     client.force_login(world.own)
     with django_assert_max_num_queries(22):
         client.get("/")
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         client.get(reverse("course", args=[world.course.pk]))
 
 
