@@ -11,11 +11,13 @@ from itertools import count
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent, Invitation
 from campus.accounts.roles import AnyUser, Role, is_administrator, is_registrar
+from campus.accounts.selectors import lecturers
 from campus.accounts.services import set_role
 from campus.common.errors import UserError
 from campus.common.link_tokens import link_token, read_link_token
@@ -30,6 +32,14 @@ def invitable_roles(user: AnyUser) -> list[Role]:
     if is_administrator(user):
         return list(reversed(Role))
     return [Role.LECTURER] if is_registrar(user) else []
+
+
+def invitations_for(user: AnyUser) -> QuerySet[Invitation]:
+    """The open invitations that the user may send again or withdraw: of those whose role he or she may give."""
+    invitations = Invitation.objects.select_related("user")
+    if is_administrator(user):
+        return invitations
+    return invitations.filter(user__in=lecturers()) if is_registrar(user) else invitations.none()
 
 
 def email_in_use(email: str, *, other_than: User | None = None) -> bool:

@@ -39,7 +39,7 @@ def assigned_role(user: PermissionsMixin) -> Role:
     if user.is_superuser:
         return Role.ADMINISTRATOR
     if not hasattr(user, "_role"):
-        groups = set(user.groups.values_list("name", flat=True))
+        groups = {group.name for group in user.groups.all()}
         user._role = next((role for role in Role if role in groups), Role.LECTURER)  # type: ignore[attr-defined]
     return user._role  # type: ignore[attr-defined]
 

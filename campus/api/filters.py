@@ -22,7 +22,7 @@ from campus.attendance.models import (
     Sighting,
     UnknownPerson,
 )
-from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoLink
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
@@ -128,6 +128,15 @@ class PhotoFilter(filters.FilterSet):
     class Meta:
         model = FacePhoto
         fields = ["state"]
+
+
+class PhotoLinkFilter(filters.FilterSet):
+    student = IdFilter("student")
+    course = IdFilter("student__enrolments__course", distinct=True)
+
+    class Meta:
+        model = PhotoLink
+        fields: list[str] = []
 
 
 class LectureFaceFilter(filters.FilterSet):

@@ -192,6 +192,7 @@ def things(world: World) -> dict[str, object]:
         ).pk,
         "waiting": waiting_photo.pk,
         "own-photos": photo_link_token(photo_link),
+        "photo-links": photo_link.pk,
         "sent": sent_photo.pk,
         "look-alikes": look_alike.pk,
         "lecture-faces": factories.lecture_face(world.lecture, world.student).pk,

@@ -10,10 +10,14 @@ from rest_framework.test import APIClient
 
 from campus.academics.calendar_links import renew_calendar_link
 from campus.academics.models import CalendarLink, FileImport, Holiday, LectureSeries, Room, Term
+from campus.accounts.invitations import invite
+from campus.accounts.models import Invitation
+from campus.accounts.roles import Role
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
-from campus.biometrics.models import LectureFace, LookAlike, PhotoImport
+from campus.biometrics.models import LectureFace, LookAlike, PhotoImport, PhotoLink
+from campus.biometrics.photo_links import renew_photo_link
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
@@ -431,6 +435,28 @@ class TestPhotoImports(Matrix):
 
     def row(self, world: World) -> Any:
         return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", total=1)[0]
+
+
+class TestPhotoLinks(Matrix):
+    path, private = "photo-links", "registrar"
+    registrars = [("delete", "", None, 204)]
+    never = ("put", "patch")
+
+    def row(self, world: World) -> Any:
+        return PhotoLink.objects.filter(student=world.student).first() or renew_photo_link(
+            student=world.student, user=world.registrar
+        )
+
+
+class TestInvitations(Matrix):
+    path, office = "invitations", True
+    actions = [("post", "renew/", None, 200), ("delete", "", None, 204)]
+    never = ("put", "patch")
+
+    def row(self, world: World) -> Any:
+        return Invitation.objects.first() or invite(
+            first_name="Ada", last_name="New", email="new@example.org", role=Role.LECTURER, by=world.registrar
+        )
 
 
 class TestImports(Matrix):

@@ -386,3 +386,56 @@ def test_the_own_language(world: World):
     assert client.patch("/api/v1/me/", {"language": "de"}, format="json").json()["language"] == "de"
     assert language_of(auditor) == "de"
     assert client.patch("/api/v1/me/", {"language": "xx"}, format="json").status_code == 400
+
+
+def test_the_links_for_photos_of_a_class_are_made_read_and_ended(office: APIClient, world: World, settings: Any):
+    settings.BASE_URL, settings.PHOTOS_PER_STUDENT = "https://rollcall.example.org", 5
+    students = sorted(world.course.students.values_list("pk", flat=True))
+    made = office.post("/api/v1/photo-links/missing/", {"course": world.course.pk}, format="json")
+    assert made.status_code == 201
+    assert sorted(link["student"] for link in made.json()) == students
+    assert office.post("/api/v1/photo-links/missing/", {"course": world.course.pk}, format="json").json() == []
+    listed = office.get(f"/api/v1/photo-links/?course={world.course.pk}").json()["results"]
+    assert listed == sorted(made.json(), key=lambda link: link["expires_at"])
+    assert office.get(f"/api/v1/photo-links/?course={world.foreign.course.pk}").json()["results"] == []
+
+    again = office.post("/api/v1/photo-links/", {"student": students[0]}, format="json").json()
+    old = next(link for link in listed if link["student"] == students[0])
+    assert (again["id"], again["url"] == old["url"]) == (old["id"], False)
+    page = APIClient().get(again["url"].removeprefix("https://rollcall.example.org"))
+    assert page.status_code == 200
+    assert office.delete(f"/api/v1/photo-links/{again['id']}/").status_code == 204
+    assert APIClient().get(again["url"].removeprefix("https://rollcall.example.org")).status_code == 410
+
+
+def test_an_auditor_reads_no_link_for_photos(office: APIClient, world: World):
+    office.post("/api/v1/photo-links/", {"student": world.student.pk}, format="json")
+    [link] = client_of(factories.person(Role.AUDITOR)).get("/api/v1/photo-links/").json()["results"]
+    assert link["url"] is None
+
+
+def test_somebody_is_invited_and_the_link_is_shown_once(office: APIClient, world: World, settings: Any):
+    settings.BASE_URL = ""
+    person = {"first_name": "Ada", "last_name": "New", "email": "ada@example.org", "courses": [world.course.pk]}
+    made = office.post("/api/v1/invitations/", person, format="json")
+    assert made.status_code == 201
+    assert (made.json()["role"], made.json()["courses"]) == (Role.LECTURER, [world.course.pk])
+    url = made.json()["url"]
+    assert APIClient().get(url).status_code == 200
+    address = f"/api/v1/invitations/{made.json()['id']}/"
+    assert "url" not in office.get(address).json()
+    renewed = office.post(f"{address}renew/").json()["url"]
+    assert (APIClient().get(url).status_code, APIClient().get(renewed).status_code) == (410, 200)
+    assert office.post("/api/v1/invitations/", person, format="json").status_code == 400, "the address is taken"
+    assert office.delete(address).status_code == 204
+    assert APIClient().get(renewed).status_code == 410
+
+
+def test_only_administrators_invite_others_than_lecturers(office: APIClient, world: World):
+    person = {"first_name": "Ada", "last_name": "New", "email": "ada@example.org", "role": Role.REGISTRAR}
+    assert office.post("/api/v1/invitations/", person, format="json").status_code == 403
+    chief = client_of(factories.person(Role.ADMINISTRATOR))
+    made = chief.post("/api/v1/invitations/", person, format="json")
+    assert (made.status_code, made.json()["role"]) == (201, Role.REGISTRAR)
+    assert office.get("/api/v1/invitations/").json()["results"] == []
+    assert office.delete(f"/api/v1/invitations/{made.json()['id']}/").status_code == 404
