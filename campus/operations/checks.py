@@ -43,7 +43,6 @@ MAX_BACKUP_AGE: Final = timedelta(days=2)
 MIN_CERTIFICATE_DAYS: Final = 14
 LOW_DISK_SHARE: Final = 0.1
 FULL_DISK_SHARE: Final = 0.02
-WORKER_REPLY_SECONDS: Final = 1.0
 PROGRAM_SECONDS: Final = 120
 
 
@@ -299,25 +298,23 @@ def check_schedules() -> Finding:
 
 
 def check_workers() -> Finding:
-    try:
-        answers = jobs.producer().control.inspect(timeout=WORKER_REPLY_SECONDS).active_queues() or {}
-    except (OperationalError, OSError):
-        return Finding(State.PROBLEM, _("The workers can't be asked without the broker."), _("Start Redis or Valkey."))
-    served = {queue["name"] for queues in answers.values() for queue in queues}
+    workers = list(running_workers())
+    served = {queue for worker in workers for queue in worker.queues}
     if missing := [queue for queue in jobs.QUEUES if queue not in served]:
         return Finding(
             State.PROBLEM,
             _("No worker serves: %(queues)s. Their jobs wait.") % {"queues": ", ".join(missing)},
             _("Start rollcall-worker, rollcall-collector and rollcall-vision, and look into their logs."),
         )
-    if worker := running_workers().exclude(paused_queues=[]).first():
+    if paused := [worker for worker in workers if worker.paused_queues]:
+        worker = paused[0]
         return Finding(
             State.PROBLEM,
             _("%(worker)s takes nothing from %(queues)s for now. %(problem)s")
             % {"worker": worker, "queues": ", ".join(worker.paused_queues), "problem": worker.problem},
             _("Mend its machine. It tries again by itself."),
         )
-    n = len(answers)
+    n = len(workers)
     return _ok(ngettext("%(n)d worker serves all queues.", "%(n)d workers serve all queues.", n) % {"n": n})
 
 

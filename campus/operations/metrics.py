@@ -3,7 +3,7 @@ which web process is asked, nor on which machine.
 """
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -11,7 +11,9 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from campus.common.jobs import QUEUES
 from campus.common.storage import media_path, report_path
+from campus.monitoring.workers import running_workers
 from campus.operations import selectors
 from campus.operations.models import Backup, RequestCount
 from campus.operations.request_counts import BOUNDS, counter
@@ -64,10 +66,14 @@ def _job_metrics() -> Iterator[Metric]:
         waiting.add_metric(labels, job.waiting)
         running.add_metric(labels, job.running)
         oldest.add_metric(labels, (now - job.waiting_since).total_seconds() if job.waiting_since else 0)
+    workers = _gauge("workers", "Running workers that take jobs from a queue.", "queue")
+    taken = Counter(queue for worker in running_workers() for queue in set(worker.queues) - set(worker.paused_queues))
+    for queue in QUEUES:
+        workers.add_metric((queue,), taken[queue])
     lateness = _gauge("schedule_lateness_seconds", "How late the scheduler is with a periodic task.", "schedule")
     for schedule in selectors.schedule_lateness():
         lateness.add_metric((schedule.name,), schedule.late.total_seconds())
-    yield from (waiting, running, oldest, lateness)
+    yield from (waiting, running, oldest, workers, lateness)
 
 
 def _recording_metrics() -> Iterator[Metric]:

@@ -18,10 +18,12 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from campus.common import jobs
 from campus.common.periodic_tasks import SWEEP
+from campus.monitoring.workers import note_heartbeat, note_pause
 from campus.operations import checks
 from campus.operations.checks import ALL_CHECKS, QUICK_CHECKS, Check, State
 from campus.operations.models import Backup
 from deploy.local import free_port
+from recognition.messages import Message
 from tests.campus import factories
 from tests.servers.stores import certificate
 
@@ -108,6 +110,16 @@ def test_a_silent_scheduler(db, minutes: int, state: State):
     last = timezone.now() - timedelta(minutes=minutes)
     PeriodicTask.objects.create(name=SWEEP.name, task=SWEEP.task, interval=every, last_run_at=last)
     assert checks.check_schedules().state == state
+
+
+def test_workers_that_are_gone_or_pause(db):
+    assert checks.check_workers().state == State.PROBLEM
+    note_heartbeat(worker="1", name="all@host", queues=jobs.QUEUES)
+    assert checks.check_workers().state == State.OK
+    note_pause(worker="1", queue="vision", problem=Message("The disk is away."))
+    finding = checks.check_workers()
+    assert finding.state == State.PROBLEM
+    assert "The disk is away." in finding.text
 
 
 def test_jobs_that_nobody_does(db):

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from campus.common import jobs
 from campus.common.periodic_tasks import SWEEP
+from campus.monitoring.workers import note_heartbeat
 from campus.operations.models import RequestCount
 from campus.operations.request_counts import BOUNDS, RequestCounter, counter
 from campus.operations.selectors import count_jobs, schedule_lateness
@@ -103,7 +104,10 @@ def test_the_metrics_say_what_waits_and_is_late(metrics_on, client: Client, db):
     every = IntervalSchedule.objects.create(every=15, period="seconds")
     hour_ago = timezone.now() - timedelta(hours=1)
     PeriodicTask.objects.create(name=SWEEP.name, task=SWEEP.task, interval=every, last_run_at=hour_ago)
+    note_heartbeat(worker="1", name="vision@host", queues=["vision"])
     values = read_metrics(client)
+    assert values["rollcall_workers", "vision"] == 1
+    assert values["rollcall_workers", "ingest"] == 0
     assert values["rollcall_jobs_running", "recognise", "vision"] == 1
     assert values["rollcall_jobs_waiting", "recognise", "vision"] == len(others)
     assert values["rollcall_jobs_oldest_seconds", "recognise", "vision"] == pytest.approx(7200, abs=60)
@@ -120,7 +124,7 @@ def test_the_metrics_cost_few_queries_however_much_there_is(metrics_on, client: 
     factories.planned()
     with CaptureQueriesContext(connection) as queries:
         assert client.get("/metrics", headers=TOKEN).status_code == 200
-    assert len(queries) <= 10
+    assert len(queries) <= 11
 
 
 def test_all_processes_count_requests_into_the_same_rows(metrics_on, client: Client, db):
