@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent, Invitation
-from campus.accounts.roles import AnyUser, Role, is_administrator, is_registrar
+from campus.accounts.roles import AnyUser, Role, is_administrator, is_auditor, is_registrar
 from campus.accounts.selectors import lecturers
 from campus.accounts.services import set_role
 from campus.common.errors import UserError
@@ -35,9 +35,9 @@ def invitable_roles(user: AnyUser) -> list[Role]:
 
 
 def invitations_for(user: AnyUser) -> QuerySet[Invitation]:
-    """The open invitations that the user may send again or withdraw: of those whose role he or she may give."""
+    """The open invitations of those whose role the user may give; all of them for auditors, who read them."""
     invitations = Invitation.objects.select_related("user")
-    if is_administrator(user):
+    if is_administrator(user) or is_auditor(user):
         return invitations
     return invitations.filter(user__in=lecturers()) if is_registrar(user) else invitations.none()
 

@@ -449,8 +449,8 @@ class TestPhotoLinks(Matrix):
 
 
 class TestInvitations(Matrix):
-    path, office = "invitations", True
-    actions = [("post", "renew/", None, 200), ("delete", "", None, 204)]
+    path, private = "invitations", "registrar"
+    registrars = [("post", "renew/", None, 200), ("delete", "", None, 204)]
     never = ("put", "patch")
 
     def row(self, world: World) -> Any:
