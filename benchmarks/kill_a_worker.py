@@ -67,8 +67,8 @@ def run_once(video: Path, people: Path, enrol: int, kill: bool) -> dict[str, str
             running = [segment for segment in recording.segments.all() if segment.is_running]
             if kill and len(running) == 2 and min(segment.progress for segment in running) > 0.25:
                 second = processes.children.pop("second")
-                os.killpg(second.pid, signal.SIGKILL)
-                second.wait()
+                os.killpg(second.process.pid, signal.SIGKILL)
+                second.process.wait()
                 print(
                     "killed while both processed",
                     [(segment.index, round(segment.progress, 2)) for segment in running],

@@ -320,7 +320,7 @@ def attack(var: Path, seconds: float) -> int:
         def watch_use() -> None:
             while not finished.wait(0.25):
                 for name, child in processes.children.items():
-                    use = take_use(child.pid)
+                    use = take_use(child.process.pid)
                     uses[name] = Use(max(uses[name].memory, use.memory), max(uses[name].threads, use.threads))
 
         def upload_one(pk: object) -> Callable[[], object]:

@@ -100,7 +100,7 @@ def measure_upload(var: Path, size: int) -> int:
                 return False
 
             processes.wait_until(answers, "web")
-            return processes.children["web"].pid
+            return processes.children["web"].process.pid
 
         lecturer = User.objects.create_user("lecturer")
         course = Course.objects.create(code="CS101", name="Computing")
@@ -125,7 +125,7 @@ def measure_upload(var: Path, size: int) -> int:
         uploader = client.uploader(str(path), metadata=metadata, chunk_size=UPLOAD_CHUNK_BYTES)
         seconds = list(upload_chunks(uploader, size // 2))
         os.killpg(leader, signal.SIGKILL)
-        processes.children["web"].wait()
+        processes.children["web"].process.wait()
         leader = serve()
         uploader = client.uploader(str(path), url=uploader.url, chunk_size=UPLOAD_CHUNK_BYTES)
         resumed_at = uploader.offset

@@ -37,6 +37,9 @@ class FallbackRedisCache(RedisCache):
     def incr(self, *args: Any, **kwargs: Any) -> Any:
         return self._call("incr", *args, **kwargs)
 
+    def clear(self) -> Any:
+        return self._call("clear")
+
     def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         if time.monotonic() >= FallbackRedisCache.retry_at:
             try:

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db.models import Model
+from django.utils.choices import CallableChoiceIterator
 
 from campus.common.log_context import log_context
 from recognition.messages import Message
@@ -71,7 +72,7 @@ def _safe_value(value: object) -> Any:
     if value is None or isinstance(value, int | float | timedelta | UUID | date | time):
         return value if isinstance(value, int | float | None) else str(value)
     if isinstance(value, Enum):
-        return _safe_value(str(value.value))
+        return str(value.value)  # a word of the program
     if isinstance(value, str):
         return str(value) if IDS.fullmatch(value) or value in METHODS or value in _known_words() else LEFT_OUT
     if isinstance(value, BaseException):
@@ -107,6 +108,7 @@ def _words_of_the_program() -> frozenset[str]:
         for model in apps.get_models()
         if model.__module__.startswith("campus.")
         for field in model._meta.fields
+        if not isinstance(field.choices, CallableChoiceIterator)  # those are of the database
         for value, _label in field.flatchoices
     }
     return frozenset({job.name for job in (*JOBS, *PERIODIC_JOBS)} | set(QUEUES) | choices)

@@ -104,7 +104,7 @@ def _inserter(model: type[models.Model], names: list[str]) -> Callable[[list[lis
     quote = connection.ops.quote_name
     columns = ", ".join(quote(str(field.column)) for field in fields)
     values = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({values})"  # noqa: S608  # nosec B608 - quoted names
+    statement = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({values})"  # noqa: S608  # nosec B608
 
     def insert(rows: list[list[Any]]) -> None:
         prepared = [

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,8 @@ def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[[], 
     valkey = find_valkey(process_tree(rollcall.process.pid))
     for number in range(2):
         os.kill(valkey, signal.SIGKILL)
-        wait_until(lambda number=number: f"started again in {2**number} s" in rollcall.output_text(), "it is announced")
+        announced = f"started again in {2**number} s"
+        wait_until(partial(lambda text: text in rollcall.output_text(), announced), "it is announced")
         valkey = wait_until(lambda: find_valkey(living(process_tree(rollcall.process.pid))), "there is another one")
     assert "The valkey process stopped with status -9" in rollcall.output_text()
     assert str(rollcall.var / "log" / "valkey.log") in rollcall.output_text()

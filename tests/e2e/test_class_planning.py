@@ -1,7 +1,7 @@
 """A registrar plans a class's weeks, imports its roster and says whose photos are whose, without the admin."""
 
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from campus.academics.models import LectureSeries
 from campus.biometrics.models import FacePhoto
@@ -42,7 +42,7 @@ def test_a_class_is_planned_and_filled_on_its_own_pages(page: Page, world: World
     page.get_by_role("link", name="Students").last.click()
     page.locator("#add summary").click()
     page.get_by_role("link", name="Import a roster").click()
-    roster = {"name": "roster.csv", "mimeType": "text/csv", "buffer": ROSTER.encode()}
+    roster: FilePayload = {"name": "roster.csv", "mimeType": "text/csv", "buffer": ROSTER.encode()}
     page.get_by_label("CSV file or Excel workbook").set_input_files(roster)
     usable(page)
     page.get_by_role("button", name="Preview").click()

@@ -199,8 +199,8 @@ def test_a_lost_message_is_sent_again_while_others_wait(campus: Campus) -> None:
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))  # the gate stays closed
 
-    def queued() -> dict[str, bytes]:
-        messages = campus.valkey.client.lrange("vision", 0, -1)
+    def queued() -> dict[str, Any]:
+        messages: Any = campus.valkey.client.lrange("vision", 0, -1)
         return {json.loads(base64.b64decode(json.loads(message)["body"]))[0][1]: message for message in messages}
 
     wait_until(lambda: len(queued()) >= 3, "several wait")

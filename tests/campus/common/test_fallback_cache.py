@@ -24,7 +24,7 @@ def redis_is_away(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     }
     monkeypatch.setattr(FallbackRedisCache, "retry_at", 0.0)
     yield
-    cache._memory.clear()
+    cache.clear()
 
 
 def test_redis_is_not_asked_again_for_a_while() -> None:

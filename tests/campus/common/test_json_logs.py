@@ -20,6 +20,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.json_logs import LEFT_OUT, OWN_LOGGERS, JsonFormatter
 from campus.common.log_context import add_log_context
+from campus.common.storage import mark_storage
 from campus.recordings.models import Recording
 from recognition.errors import RecognitionError
 from tests.campus import factories
@@ -169,6 +170,7 @@ def test_a_request_and_its_lines_have_one_id(client: Client, world: World, logge
 
 
 def test_a_job_and_its_lines_have_its_recording(db, monkeypatch, logged: list[dict[str, Any]]):
+    mark_storage()
     segment = factories.planned().segments.first()
 
     def break_down(_row: Any) -> None:

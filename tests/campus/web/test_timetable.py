@@ -377,7 +377,7 @@ def test_the_list_of_classes_has_fifty_a_page_and_keeps_what_it_is_asked_for(cli
     for n in range(60):
         factories.course(code=f"X{n:02}", term=winter if n < 55 else summer)
     client.force_login(world.registrar)
-    page = client.get("/classes/", {"q": "x", "term": winter.pk})
+    page = client.get("/classes/", {"q": "x", "term": str(winter.pk)})
     assert len(page.context["page"]) == 50
     assert f"?q=x&amp;term={winter.pk}&amp;page=2" in page.content.decode()
     codes = [course.code for course in client.get("/classes/", {"term": summer.pk}).context["page"]]
