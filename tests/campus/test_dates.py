@@ -22,6 +22,7 @@ ISO = {
     "cctv/live_recording.py",
     "cctv/management/commands/import_footage.py",
     "cctv/path_patterns.py",
+    "common/database_clock.py",
     "web/forms.py",
 }
 
