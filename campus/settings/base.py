@@ -199,6 +199,7 @@ SPECTACULAR_SETTINGS = {
         "RecordingState": "campus.recordings.models.Recording.State",
         "GalleryState": "campus.biometrics.models.Gallery.State",
         "SegmentState": "campus.recordings.models.Segment.State",
+        "Role": "campus.accounts.roles.Role",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -32,7 +32,7 @@ class MeSerializer(serializers.ModelSerializer[User]):
     def get_language(self, user: User) -> str:
         return language_of(user)
 
-    @extend_schema_field({"type": "string", "enum": Role.values})
+    @extend_schema_field(serializers.ChoiceField(Role.choices))
     def get_role(self, user: User) -> str:
         return str(role_of(user))
 

@@ -54,7 +54,7 @@ class InvitationSerializer(serializers.ModelSerializer[Invitation]):
         fields = ["id", "first_name", "last_name", "email", "role", "courses", "expires_at"]
         read_only_fields = fields
 
-    @extend_schema_field({"type": "string", "enum": Role.values})
+    @extend_schema_field(serializers.ChoiceField(Role.choices))
     def get_role(self, invitation: Invitation) -> str:
         return assigned_role(invitation.user).value
 
