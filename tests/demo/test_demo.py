@@ -21,7 +21,7 @@ def demo(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
         "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
     }
     command = [sys.executable, "-m", "demo", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_the_demo_is_all_right(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ class TestWords:
         ):
             content = administrator.get(page).content.decode()
             assert "Authentication" not in content, page
-            assert "People" in content, page
+            assert "Staff" in content, page
             assert lecturer.password not in content
             assert "algorithm" not in content.lower(), page
 
