@@ -196,7 +196,7 @@ def test_faults_show_no_trace(client: Client, world: World, monkeypatch: pytest.
     monkeypatch.setattr("campus.web.views.classes.courses_for", broken)
     client.force_login(world.own)
     client.raise_request_exception = False
-    response = client.get("/")
+    response = client.get("/classes/")
     assert response.status_code == 500
     assert b"secret plan" not in response.content
     assert b"Traceback" not in response.content

@@ -250,7 +250,7 @@ def test_a_lecture_without_anything(lecturer: Client, world: World):
 def test_a_long_class_has_pages(lecturer: Client, world: World, django_assert_max_num_queries):
     for days in range(1, 41):
         factories.recording(factories.lecture(world.course, starts_at=factories.STARTS - timedelta(days=days)))
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         assert "Page 1 of 2" in page(lecturer, "course", world.course.pk)
     with django_assert_max_num_queries(19):
         page(lecturer, "home")
@@ -261,7 +261,7 @@ def test_a_large_class_needs_few_queries(lecturer: Client, world: World, django_
         student = factories.student()
         factories.enrol(world.course, student)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student)
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         page(lecturer, "lecture", world.lecture.pk)
 
 
@@ -370,7 +370,7 @@ def test_confirming_many_needs_few_queries(
         factories.enrol(world.course, student)
         factories.photo(student, crop=world.photo.crop.name)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="to_confirm")
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(28):
         page(lecturer, "lecture", world.lecture.pk)
 
 

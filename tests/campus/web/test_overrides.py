@@ -189,7 +189,7 @@ def test_a_snapshot_is_extracted_when_somebody_opens_the_page(lecturer: Client, 
     assert lecturer.get(picture).status_code == 202
     finish_snapshot(snapshot=jobs.SNAPSHOT.claim(snapshot.pk, "me"), jpeg=jpeg(30))
     text = lecturer.get(url).content.decode()
-    assert f'<image href="{picture}" width="1280" height="720"/><rect x="-8" y="2" width="86" height="96"' in text
+    assert f'<image href="{picture}" width="1280" height="720"/><rect x="0" y="2" width="78" height="96"' in text
     response = lecturer.get(picture)
     assert response.getvalue() == jpeg(30)
     assert response["Cache-Control"].startswith("private")
