@@ -96,17 +96,17 @@ def test_the_old_gallery_stays_until_the_new_one_is_ready() -> None:
 
 
 def test_a_failed_training_leaves_the_old_gallery_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    from recognition.errors import WeightsMissing
+    from recognition.errors import RecognitionError
 
     course = create_class(1)
     old = train_gallery(course)
 
     def missing(*_: Any) -> None:
-        raise WeightsMissing("The weights of FaceNet are not here.")
+        raise RecognitionError("The weights of FaceNet are damaged.")
 
     monkeypatch.setattr("recognition.embedding.load_embedder", missing)
     new = run_training(change_embedder(course))
-    assert (new.state, str(new.error)) == ("failed", "The weights of FaceNet are not here.")
+    assert (new.state, str(new.error)) == ("failed", "The weights of FaceNet are damaged.")
     assert active_gallery(course) == old
     recording = plan(upload_recording(course))
     assert recording.embedder == OLD
