@@ -176,14 +176,14 @@ def test_a_job_and_its_lines_have_its_recording(db, monkeypatch, logged: list[di
     def break_down(_row: Any) -> None:
         raise ValueError("Ada")
 
-    job = replace(jobs.RECOGNISE, name="sweep")  # a word of the program, and a task of this test alone
+    job = replace(jobs.RECOGNISE, name="vision")  # a word of the program that no task has
     with monkeypatch.context() as patch:
         patch.setattr(leased_task_module, "app", celery := Celery(set_as_current=False))
         leased_task(job)(break_down)
         celery.tasks[job.task](jobs.MESSAGE_VERSION, str(segment.pk))
     said = next(entry for entry in logged if entry.get("error"))
-    assert said["job"] == "sweep"
+    assert said["job"] == "vision"
     assert (said["row"], said["recording"]) == (segment.pk, str(segment.recording_id))
-    assert said["message"] == f"sweep {segment.pk}: attempt 1 failed"
+    assert said["message"] == f"vision {segment.pk}: attempt 1 failed"
     assert "Ada" not in json.dumps(logged)
     assert said["trace"][0].startswith("workers/leased_task.py:")
