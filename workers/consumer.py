@@ -1,23 +1,36 @@
-"""Celery's consumer, which pauses while the broker answers but refuses, as a full one does."""
+"""Celery's consumer, which outlives the broker, and pauses while it answers but refuses, as a full one does."""
 
 import time
 
 import redis
+from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 
 PAUSE_SECONDS = 5
 
 
 class Consumer(CeleryConsumer):
-    """Without the pause, it would try again many times a second."""
+    """Celery's would end the worker at a lost connection, and try many times a second at a full broker."""
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         super().on_connection_error_before_connected(exc)
         self._pause(exc)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
+        self._let_go_of_messages()
         super().on_connection_error_after_connected(exc)
         self._pause(exc)
+
+    def _let_go_of_messages(self) -> None:
+        """Neither acknowledge nor put back messages through a connection that is lost.
+
+        Kombu raises AttributeError when it is asked to. Nothing is lost by it: the tasks continue, and a broker that
+        still has their messages sends them again, to find the work done.
+        """
+        for request in state.reserved_requests:
+            request.acknowledged = True
+        if self.task_consumer:
+            self.task_consumer.channel.qos.restore_at_shutdown = False
 
     def _pause(self, exc: Exception) -> None:
         if isinstance(exc, redis.ResponseError):

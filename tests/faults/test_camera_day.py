@@ -30,6 +30,7 @@ from campus.biometrics.services import add_photo
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.common import jobs
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
+from campus.common.storage import mark_storage
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording
 from tests.campus import factories
@@ -121,6 +122,8 @@ def processes(valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: N
     settings.BROKER_URL = valkey.url
     settings.MEDIA_ROOT = tmp_path / "var" / "media"
     settings.REPORTS_DIR = tmp_path / "reports"
+    settings.MEDIA_ROOT.mkdir(parents=True)
+    mark_storage()
     jobs.producer.cache_clear()
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"

@@ -100,7 +100,7 @@ def test_lost_messages_are_sent_again(campus: Campus) -> None:
 
 
 def test_an_outage_of_the_broker_loses_nothing(campus: Campus) -> None:
-    campus.worker()
+    worker = campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
     wait_until(lambda: len(processes_at_gate(gate)) == 2, "two segments are at work")
@@ -113,6 +113,7 @@ def test_an_outage_of_the_broker_loses_nothing(campus: Campus) -> None:
     states = {campus.wait_until_ended(one).state for one in (recording, second)}
     assert states == {"done", "needs_review"}, "whichever is counted later shows the same part as the other"
     assert statuses(lecture) == EXPECTED
+    assert worker.process.poll() is None
 
 
 def test_a_segment_that_always_kills_its_worker_fails_alone(campus: Campus) -> None:

@@ -84,7 +84,10 @@ def test_a_timetable_without_days_lasts_the_term(registrar: Client, world: World
     assert registrar.post(url("course-timetable", world.course.pk), days).status_code == 302
     assert LectureSeries.objects.get().last_day == date(2099, 4, 1)
     ended_before = SERIES | {"starts": "11:00"}
-    assert "ends before it starts" in registrar.post(url("series", LectureSeries.objects.get().pk), ended_before).content.decode()
+    assert (
+        "ends before it starts"
+        in registrar.post(url("series", LectureSeries.objects.get().pk), ended_before).content.decode()
+    )
 
 
 def test_a_preview_that_is_out_of_date_writes_nothing(registrar: Client, world: World):
