@@ -244,7 +244,9 @@ def attack(var: Path, seconds: float) -> int:
 
         pages, transfers = free_port(), free_port()
         processes.start_python("web", *WEB, "3", "--threads", "4", "--bind", f"127.0.0.1:{pages}")
-        processes.start_python("transfers", *WEB, "2", "--threads", "16", "--bind", f"127.0.0.1:{transfers}")
+        processes.start_python(
+            "transfers", *WEB, "2", "--threads", "16", "--bind", f"127.0.0.1:{transfers}", is_nice=True
+        )
         processes.start_python("worker", *WORKER, "ingest,aggregate,training,maintenance", "-c", "2", is_nice=True)
         processes.start_python("vision", *WORKER, "vision", "-c", "2", "-n", "vision@%h", is_nice=True)
         processes.start_collector()

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -43,13 +44,17 @@ class RegisterPolicyInline(StackedInline):
 
 @admin.register(AttendanceStatus)
 class AttendanceStatusAdmin(RegistrarAdmin):
-    list_display = ("status", "letter", "points", "is_counted", "meaning", "moodle_acronym", "position")
+    list_display = ("status", "letter", "worth", "is_counted", "meaning", "moodle_acronym", "position")
     fields = (("code", "name"), ("letter", "points"), "is_counted", ("meaning", "moodle_acronym"), "position")
     search_fields = ("code", "name")
 
     @display(description=gettext_lazy("Status"), ordering="position")
     def status(self, status: AttendanceStatus) -> SafeString:
         return render_badge(status.label, STATUS_VARIANTS[status.meaning])
+
+    @display(description=gettext_lazy("Points"), ordering="points")
+    def worth(self, status: AttendanceStatus) -> str:
+        return number_format(status.points.normalize())
 
     def get_readonly_fields(self, request: HttpRequest, obj: AttendanceStatus | None = None) -> tuple[str, ...]:
         """Records store the code, so it never changes. A built-in status also keeps its name and meaning."""

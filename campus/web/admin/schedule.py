@@ -74,6 +74,11 @@ class PeriodicTaskAdmin(RegistrarAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[beat.PeriodicTask]:
         return super().get_queryset(request).filter(name__in=LABELS).select_related("interval", "crontab")
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if task := super().get_object(request, object_id, from_field):
+            setattr(task, "heading", self.what(task))  # noqa: B010 - the page's title, which is no field
+        return task
+
     def get_fieldsets(self, request: HttpRequest, obj: beat.PeriodicTask | None = None) -> Any:
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": ("what", "when", "in_use", "last_run")})]

@@ -63,7 +63,8 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("first_name", "last_name", "email")
-        labels = {"email": gettext_lazy("E-mail")}
+        labels = {"email": gettext_lazy("E-mail"), "is_superuser": gettext_lazy("May do everything")}
+        help_texts = {"is_superuser": gettext_lazy("Also what no role allows, such as changing other administrators.")}
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"])
@@ -103,7 +104,7 @@ class TokenInline(ReadOnlyInline):
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
-    list_display = ("name", "email", "classes", "role_badge", "state", "two_factor_enabled", "last_login")
+    list_display = ("name", "email_address", "classes", "role_badge", "state", "two_factor_enabled", "last_login")
     list_filter = (("groups", RelatedDropdownFilter), "is_active")
     ordering = ("last_name", "first_name", "username")
     filter_horizontal = ()
@@ -122,6 +123,11 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
             "invitations/<int:pk>/", self.admin_site.admin_view(self.invitation_view), name="auth_user_invitation"
         )
         return [invitation, *super().get_urls()]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if user := super().get_object(request, object_id, from_field):
+            setattr(user, "heading", display_name(user))  # noqa: B010 - the page's title, which is no field
+        return user
 
     def get_queryset(self, request: HttpRequest) -> Any:
         users = super().get_queryset(request).select_related("two_factor_device", "invitation")
@@ -145,6 +151,10 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
         if not self.has_change_permission(request, invitation.user):
             raise PermissionDenied
         return invitation_page(request, invitation)
+
+    @display(description=gettext_lazy("E-mail"), ordering="email")
+    def email_address(self, user: User) -> str:
+        return user.email
 
     @display(description=gettext_lazy("Name"), ordering="last_name")
     def name(self, user: User) -> str:

@@ -36,7 +36,7 @@ def test_a_page_of_the_admin_has_one_title_and_one_main_part(admin_client: Clien
     assert page.count("<main") == page.count("<h1") == 1
     assert 'href="#main"' in page
     assert '<main id="main"' in page
-    assert f"<h1>{str(admin_user).capitalize()}</h1>" in page
+    assert f"<h1>{admin_user}</h1>" in page
 
 
 def test_every_icon_and_drawing_is_there() -> None:
