@@ -29,8 +29,8 @@ def lecture_csv(lecture: Lecture) -> bytes:
             record.get_status_display(),
             _time_of_day(record.first_seen),
             _time_of_day(record.last_seen),
-            f"{record.seconds / 60:.1f}",
-            f"{record.share:.2f}",
+            f"{record.seconds / 60:.1f}" if record.machine_status else "",
+            f"{record.share:.2f}" if record.machine_status else "",
             "" if record.override_status or not record.confidence else f"{record.confidence:.2f}",
             sources[record.student_id],
         )

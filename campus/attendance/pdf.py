@@ -144,7 +144,7 @@ def lecture_pdf(lecture: Lecture) -> bytes:
             *([sections.get(record.student_id, "")] if sections else []),
             record.get_status_display(),
             *times,
-            f"{record.seconds / 60:.0f}",
+            f"{record.seconds / 60:.0f}" if record.machine_status else "",
         )
         colours = (*[""] * len(about), STATUS_COLOURS.get(meaning_of(record.status), ""), "", "", "")
         for width, cell, colour in zip(widths, cells, colours, strict=True):

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
+from pypdf import PdfReader
 
 from campus.attendance import statuses
 from campus.attendance.models import AttendanceRecord, AttendanceStatus, Report
@@ -86,6 +87,11 @@ def test_a_roll_by_hand_has_its_workbook(client: Client) -> None:
         (ann.number, "Ann", "Present", None, None, None, None, None, "Maria Lindner"),
         (bob.number, "Bob", "Absent", None, None, None, None, None, "Maria Lindner"),
     ]
+    by_csv = client.get(reverse("lecture-file", args=[lecture.pk, "csv"])).getvalue().decode("utf-8-sig").splitlines()
+    assert by_csv[1] == f"{ann.number},Ann,Present,,,,,,Maria Lindner"
+    on_paper = PdfReader(io.BytesIO(client.get(reverse("lecture-file", args=[lecture.pk, "pdf"])).getvalue())).pages[0]
+    assert "Present" in on_paper.extract_text()
+    assert "0\n" not in on_paper.extract_text().partition("Minutes")[2], "no minutes that nobody measured"
     mark_students(lecture=lecture, statuses={bob.pk: "late"}, user=lecturer)
     assert [row[2] for row in rows()] == ["Present", "Late"]
     assert Report.objects.filter(lecture=lecture).count() == 1
