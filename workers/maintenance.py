@@ -5,14 +5,14 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import close_old_connections
 from django.db.models import CharField, F, Q, Value
-from django.utils import timezone
+from django.db.models.functions import Now
 from kombu import Connection
 
 from campus.academics.file_imports import delete_expired_file_imports
@@ -120,8 +120,8 @@ def publish_lost_jobs(job: Job) -> None:
         log.info("%s: published %d lost jobs again", job.name, job.publish(lost))
 
 
-def _overdue_before() -> datetime:
-    return timezone.now() - timedelta(seconds=settings.SWEEP_SECONDS)
+def _overdue_before() -> object:
+    return Now() - timedelta(seconds=settings.SWEEP_SECONDS)
 
 
 def queued_keys(job: Job, connection: Connection) -> set[str]:

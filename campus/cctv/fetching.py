@@ -134,7 +134,7 @@ def bytes_fetched_in_last_day(source: Source) -> int:
 
 def active_fetch_count(source: Source) -> int:
     """How many files of the source are being fetched at this moment, by all workers."""
-    return int(source.footage_files.filter(state=FootageFile.State.FETCHING, lease_until__gt=timezone.now()).count())
+    return int(source.footage_files.filter(jobs.held_by_workers(), state=FootageFile.State.FETCHING).count())
 
 
 def partial_file_path(footage_file: FootageFile) -> Path:

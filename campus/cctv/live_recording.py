@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
@@ -57,10 +58,9 @@ def unrecorded_since(source: Source, now: datetime) -> datetime | None:
 
 def claim_live_source(*, source_id: int, owner: str) -> bool:
     """Lease the source to this recorder, or renew its lease. False: another recorder has it."""
-    now = timezone.now()
     free = Source.objects.filter(Q(lease_owner=owner) | jobs.not_leased(), pk=source_id)
-    lease_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    return bool(free.update(lease_owner=owner, lease_until=lease_until, last_checked_at=now))
+    lease_until = Now() + timedelta(seconds=settings.LEASE_SECONDS)
+    return bool(free.update(lease_owner=owner, lease_until=lease_until, last_checked_at=Now()))
 
 
 def release_live_source(*, source_id: int, owner: str) -> None:

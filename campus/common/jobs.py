@@ -2,13 +2,13 @@
 
 The database is the truth and the broker only a bell. A message carries a version and an id; a message that is lost,
 late or repeated changes nothing but the time at which the job is done. Each step is one conditional UPDATE, so that a
-worker that has lost its lease changes nothing.
+worker that has lost its lease changes nothing. Leases go by the database's clock.
 """
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
@@ -127,7 +128,7 @@ class Job:
                     sent.append(pk)
         except (OperationalError, OSError, RedisError) as error:
             log.warning("The broker cannot be reached (%s). The sweeper will send %s again.", error, self.name)
-        self.waiting().filter(pk__in=sent).update(published_at=timezone.now())
+        self.waiting().filter(pk__in=sent).update(published_at=Now())
         return len(sent)
 
     def claim(self, pk: Key, owner: str) -> Any | None:
@@ -206,12 +207,12 @@ QUEUES = tuple(dict.fromkeys([*(job.queue for job in JOBS), MAINTENANCE_QUEUE, S
 
 def not_leased() -> Q:
     """Rows that a worker may take now: none holds them, and no pause is on."""
-    return Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    return Q(lease_until=None) | Q(lease_until__lt=Now())
 
 
 def held_by_workers() -> Q:
     """Rows that a worker holds."""
-    return ~Q(lease_owner="") & Q(lease_until__gt=timezone.now())
+    return ~Q(lease_owner="") & Q(lease_until__gt=Now())
 
 
 def renew(row: LeasedJob) -> bool:
@@ -237,24 +238,21 @@ def release(row: LeasedJob, error: Message, detail: str) -> bool:
 
 def postpone(row: LeasedJob) -> bool:
     """Give the row back without counting the attempt: what the job needs is not there yet."""
-    return bool(
-        _held(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=timezone.now())
-    )
+    return bool(_held(row).update(lease_owner="", lease_until=None, attempts=F("attempts") - 1, published_at=Now()))
 
 
 def interrupt(row: LeasedJob, error: Message, detail: str) -> bool:
     """Give the row back without counting the attempt, after an error that is not the job's fault. It is tried again
     after a pause that grows each time."""
-    now = timezone.now()
     pause = min(FIRST_PAUSE_SECONDS * 2 ** min(row.interruptions, 16), MAX_PAUSE_SECONDS)
     return bool(
         _held(row).update(
             lease_owner="",
-            lease_until=now + timedelta(seconds=pause),
+            lease_until=Now() + timedelta(seconds=pause),
             attempts=F("attempts") - 1,
             interruptions=F("interruptions") + 1,
-            interrupted_at=row.interrupted_at or now,
-            published_at=now,
+            interrupted_at=Coalesce(F("interrupted_at"), Now()),
+            published_at=Now(),
             error=error,
             error_detail=detail,
         )
@@ -290,8 +288,8 @@ def _held(row: LeasedJob) -> "models.QuerySet[Any]":
     return rows.filter(pk=row.pk, lease_owner=row.lease_owner, state=row.state)  # type: ignore[attr-defined]
 
 
-def _lease_end() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+def _lease_end() -> Any:
+    return Now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 @cache

@@ -185,6 +185,20 @@ def test_a_postponed_job_costs_no_attempt(segment: Segment) -> None:
     assert (row.state, row.attempts, row.lease_until) == ("pending", 0, None)
 
 
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_worker_whose_clock_is_off_neither_takes_what_others_hold_nor_holds_it_for_long(
+    segment: Segment, settings, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    right = timezone.now
+    row = RECOGNISE.claim(segment.pk, "me")
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
+        assert RECOGNISE.claim(segment.pk, "another one") is None
+        assert jobs.renew(row)
+    row.refresh_from_db()
+    assert 0 < (row.lease_until - right()).total_seconds() <= settings.LEASE_SECONDS
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_long_job_keeps_its_lease(settings) -> None:
     settings.LEASE_SECONDS = 1
