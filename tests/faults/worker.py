@@ -1,17 +1,34 @@
 """The real worker with a stand-in for the models: `celery -A tests.faults.worker worker`.
 
-With FAULT_MESSAGES=3 in the environment it sends every message three times.
+With FAULT_MESSAGES=3 in the environment it sends every message three times. With FAULT_NO_WEIGHTS=1 its machine has no
+model. Its clock is ahead by the seconds in the file FAULT_CLOCK.
 """
 
 import os
 import sys
+import time
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from celery.signals import worker_init
+from django.utils import timezone
 
 import recognition.embedding
 from tests.faults import fake_vision
+
+if "FAULT_CLOCK" in os.environ:
+    right_time, clock = time.time, Path(os.environ["FAULT_CLOCK"])
+
+    def wrong_time() -> float:
+        with suppress(OSError):  # no file, or no descriptor left to read it
+            return right_time() + float(clock.read_text())
+        return right_time()
+
+    setattr(time, "time", wrong_time)  # noqa: B010 - a replacement
+    setattr(timezone, "now", lambda: datetime.fromtimestamp(wrong_time(), UTC))  # noqa: B010
 
 sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
 setattr(recognition.embedding, "load_embedder", fake_vision.load_embedder)  # noqa: B010 - a replacement
