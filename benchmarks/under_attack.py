@@ -247,7 +247,8 @@ def attack(var: Path, seconds: float) -> int:
         processes.start_python(
             "transfers", *WEB, "2", "--threads", "16", "--bind", f"127.0.0.1:{transfers}", is_nice=True
         )
-        processes.start_python("worker", *WORKER, "ingest,aggregate,training,maintenance", "-c", "2", is_nice=True)
+        processes.start_python("worker", *WORKER, "ingest,training,maintenance", "-c", "2", is_nice=True)
+        processes.start_python("quick", *WORKER, "quick", "-c", "2", "-n", "quick@%h")
         processes.start_python("vision", *WORKER, "vision", "-c", "2", "-n", "vision@%h", is_nice=True)
         processes.start_collector()
         processes.start_scheduler()

@@ -97,7 +97,7 @@ def main() -> int:
 
         from campus.recordings.selectors import OPEN_STATES
 
-        processes.start_worker()
+        processes.start_workers()
         processes.start_scheduler()
         port = free_port()
         processes.start(

@@ -217,7 +217,7 @@ def main() -> int:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             processes.start_broker()
             prepare_database()
-            processes.start_worker()
+            processes.start_workers()
             processes.start_scheduler()
             logging.getLogger("campus").setLevel(logging.WARNING)  # here only: the children write their logs
             from campus.common.errors import UserError

@@ -145,18 +145,21 @@ class Processes:
         client.close()
         os.environ["ROLLCALL_REDIS_URL"] = f"redis+socket://{path}?virtual_host=0"
 
-    def start_worker(self) -> None:
-        """Start the worker of all queues but those of fetches and of the sweeper.
+    def start_workers(self) -> None:
+        """Start the worker of short jobs, which wait behind no recording, and that of all other queues but those of
+        fetches and of the sweeper.
 
-        It has at least two processes, so that a long recording does not hold up short jobs.
+        The latter has at least two processes, so that one long recording does not hold up everything else.
         """
-        from campus.common.jobs import FETCH, QUEUES, SWEEP_QUEUE
+        from campus.common.jobs import FETCH, QUEUES, QUICK_QUEUE, SWEEP_QUEUE
 
-        queues = ",".join(queue for queue in QUEUES if queue not in (FETCH.queue, SWEEP_QUEUE))
+        queues = ",".join(queue for queue in QUEUES if queue not in (QUICK_QUEUE, FETCH.queue, SWEEP_QUEUE))
         processes = max(2, len(os.sched_getaffinity(0)) // 2)
         self.start_python(
             "worker", "celery", "-A", "workers", "worker", "-Q", queues, "-c", str(processes), is_nice=True
         )
+        arguments = ("-n", "quick@%h", "-Q", QUICK_QUEUE, "-c", "1")
+        self.start_python("quick", "celery", "-A", "workers", "worker", *arguments)
 
     def start_collector(self) -> None:
         """Start the recorder, and a worker of its own for fetches, so that a long one delays nothing else."""
@@ -316,7 +319,7 @@ def main() -> int:
             processes.start_broker()
             prepare_database()
             password = create_first_login()
-            processes.start_worker()
+            processes.start_workers()
             processes.start_collector()
             processes.start_sweeper()
             processes.start_scheduler()

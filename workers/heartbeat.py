@@ -71,7 +71,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         """Say that this worker runs, and do what is due."""
-        note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues)
+        note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues, processes=self.pool.limit)
         living = self._living_children()
         for child in self.children - living:
             if ended := end_leases(f"{WORKER_ID}-{child}-", count_attempts=True):

@@ -56,8 +56,9 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
             if version != MESSAGE_VERSION:
                 log.warning("%s: dropped a message of version %s; the sweeper sends a new one.", job.name, version)
                 return
-            if job.queue != MAINTENANCE_QUEUE and not is_storage_here():
-                heartbeat.pause_queue(task.request.hostname, job.queue, NO_STORAGE)
+            queue = (task.request.delivery_info or {}).get("routing_key", job.queue)
+            if queue != MAINTENANCE_QUEUE and not is_storage_here():
+                heartbeat.pause_queue(task.request.hostname, queue, NO_STORAGE)
                 job.publish([pk])  # for another worker
                 return
             row = job.claim(pk, owner=f"{heartbeat.WORKER_ID}-{os.getpid()}-{uuid4().hex}")
@@ -70,7 +71,7 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
                     if after:
                         after(row)
                 if problem:
-                    heartbeat.pause_queue(task.request.hostname, job.queue, problem)
+                    heartbeat.pause_queue(task.request.hostname, queue, problem)
 
         return function
 

@@ -37,6 +37,7 @@ from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.common.storage import is_storage_here, media_files
 from campus.recordings.models import Recording
+from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.services import delete_tracks, start_due_votes
 from campus.recordings.uploads import delete_expired_uploads, finish_complete_uploads
 from recognition.messages import Message, join_messages
@@ -50,7 +51,7 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
-    run_steps(watch_jobs, start_due_votes)
+    run_steps(watch_jobs, publish_due_segments, start_due_votes)
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it starts nothing that needs it.")
         return
@@ -80,11 +81,10 @@ def watch_jobs() -> None:
     """Fail jobs that were tried too often, and publish those whose messages are lost. One query finds them all, since
     hardly ever is there any.
     """
-    overdue = Q(published_at=None) | Q(published_at__lt=F("lease_until")) | Q(published_at__lt=_overdue_before())
-    needs_attention = Q(attempts__gte=settings.MAX_ATTEMPTS) | overdue
+    needs_attention = Q(attempts__gte=settings.MAX_ATTEMPTS) | Q(published_at__lt=_overdue_before())
     first, *others = (
         job.waiting()
-        .filter(not_leased(), needs_attention)
+        .filter(not_leased(), needs_attention | _never_arrives(job))
         .order_by()
         .values_list(Value(job.name, output_field=CharField()), flat=True)
         .distinct()
@@ -110,7 +110,7 @@ def publish_lost_jobs(job: Job) -> None:
     pause that is over, and those sent a while ago that are no longer in the queue.
     """
     rows = job.waiting().filter(not_leased(), attempts__lt=settings.MAX_ATTEMPTS)
-    lost = set(rows.filter(Q(published_at=None) | Q(published_at__lt=F("lease_until"))).values_list("pk", flat=True))
+    lost = set(rows.filter(_never_arrives(job)).values_list("pk", flat=True))
     overdue = set(rows.filter(published_at__lt=_overdue_before()).values_list("pk", flat=True)) - lost
     if overdue:
         with app.connection_for_read() as connection:
@@ -120,6 +120,12 @@ def publish_lost_jobs(job: Job) -> None:
         log.info("%s: published %d lost jobs again", job.name, job.publish(lost))
 
 
+def _never_arrives(job: Job) -> Q:
+    """Rows for which no message is under way. Those of a job with a window may be waiting for their turn instead."""
+    had_lease = Q(published_at__lt=F("lease_until"))
+    return had_lease if job.has_window else had_lease | Q(published_at=None)
+
+
 def _overdue_before() -> object:
     return Now() - timedelta(seconds=settings.SWEEP_SECONDS)
 
@@ -127,9 +133,10 @@ def _overdue_before() -> object:
 def queued_keys(job: Job, connection: Connection) -> set[str]:
     """The keys of the rows of this job whose messages are in the queue."""
     client = getattr(connection.default_channel, "client", None)
-    messages = client.lrange(job.queue, 0, -1) if client else []  # only Redis lets us look
+    if not client:
+        return set()  # only Redis lets us look
     keys = set()
-    for message in map(json.loads, messages):
+    for message in (json.loads(text) for queue, _rows in job.lanes() for text in client.lrange(queue, 0, -1)):
         if message["headers"]["task"] == job.task:
             (_version, pk), *_ = json.loads(base64.b64decode(message["body"]))
             keys.add(pk)

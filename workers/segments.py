@@ -9,6 +9,7 @@ from campus.attendance.finalize import load_present_gallery, preview_present_stu
 from campus.common import jobs
 from campus.common.storage import delete_media, media_name, write_media
 from campus.recordings.models import Segment
+from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.selectors import footage_at
 from campus.recordings.services import finish_segment, save_segment_progress, start_due_votes, tracks_folder
 from recognition import types
@@ -19,11 +20,12 @@ from workers.leased_task import leased_task
 PROGRESS_INTERVAL_SECONDS = 1.0
 
 
-def start_vote_if_complete(segment: Segment) -> None:
+def publish_next(segment: Segment) -> None:
+    publish_due_segments()
     start_due_votes(recording_id=segment.recording_id)
 
 
-@leased_task(jobs.RECOGNISE, after=start_vote_if_complete)
+@leased_task(jobs.RECOGNISE, after=publish_next)
 def recognise(segment: Segment) -> None:
     from recognition.pipeline import process_segment
     from recognition.tracking.result_file import dump_segment_result

@@ -128,11 +128,10 @@ def _queue_alarms() -> Alarms:
     before = timezone.now() - MAX_QUEUE_WAIT
     waiting: dict[str, int] = {}
     for job in jobs.JOBS:
-        old = (
-            job.waiting().filter(jobs.not_leased(), published_at__lt=before, attempts__lt=settings.MAX_ATTEMPTS).count()
-        )
-        if old:
-            waiting[job.queue] = waiting.get(job.queue, 0) + old
+        for queue, rows in job.lanes():
+            old = rows.filter(jobs.not_leased(), published_at__lt=before, attempts__lt=settings.MAX_ATTEMPTS).count()
+            if old:
+                waiting[queue] = waiting.get(queue, 0) + old
         interrupted = job.waiting().filter(interrupted_at__lt=before).order_by("interrupted_at")
         if latest := interrupted.last():
             text = Message(

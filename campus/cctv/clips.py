@@ -15,6 +15,7 @@ from campus.cctv.models import Camera, Collection, FootageFile
 from campus.common import jobs
 from campus.common.picture_settings import PICTURE_FIELDS
 from campus.recordings.models import UNPROCESSED, Clip, Recording, Segment
+from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.selectors import GAP_TOLERANCE_SHARE, find_gaps, gap_tolerance, video_info
 from recognition import types
 from recognition.messages import Message
@@ -335,5 +336,4 @@ def _save_segments(recording: Recording, planned: Sequence[tuple[Clip, Sequence[
         Segment(recording=recording, clip=clip, index=index, start=start, end=end)
         for index, ((_pk, start, end), clip) in enumerate(by_start, start=first_index)
     )
-    unpublished = recording.segments.filter(state=Segment.State.PENDING, published_at=None)
-    jobs.RECOGNISE.request(*unpublished.values_list("pk", flat=True))
+    transaction.on_commit(publish_due_segments, robust=True)

@@ -84,7 +84,11 @@ class LeasedJob(models.Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A kind of job: the queue it waits in, which rows wait for it, and what becomes of a row when it fails."""
+    """A kind of job: the queue it waits in, which rows wait for it, and what becomes of a row when it fails.
+
+    Rows that match `short` wait in the quick queue instead. Of a job with a window, the others are published only when
+    it is their turn (`campus/recordings/segment_turns.py`); until then they have no message.
+    """
 
     name: str
     queue: str
@@ -92,6 +96,8 @@ class Job:
     waiting_state: str
     failed_state: str = "failed"
     error_field: str = "error"  # shown to people
+    short: Q | None = None
+    has_window: bool = False
 
     @property
     def task(self) -> str:
@@ -103,6 +109,13 @@ class Job:
         rows: models.QuerySet[Any] = apps.get_model(self.model)._default_manager.filter(state=self.waiting_state)
         return rows
 
+    def lanes(self) -> list[tuple[str, "models.QuerySet[Any]"]]:
+        """The queues of this job, and which of its rows wait in each."""
+        rows = self.waiting()
+        if self.short is None:
+            return [(self.queue, rows)]
+        return [(self.queue, rows.filter(~self.short)), (QUICK_QUEUE, rows.filter(self.short))]
+
     def request(self, *rows: models.Model | Key) -> None:
         """Ask workers to do this job for these rows (or their ids), as soon as the transaction is committed."""
         pks = [row.pk if isinstance(row, models.Model) else row for row in rows]
@@ -113,6 +126,9 @@ class Job:
 
         An unreachable broker costs a line in the log.
         """
+        pks = list(pks)
+        short = self.waiting().filter(self.short, pk__in=pks).values_list("pk", flat=True) if self.short else ()
+        quick = {str(pk) for pk in short}
         sent = []
         try:
             with producer().connection_for_write() as connection:
@@ -120,7 +136,7 @@ class Job:
                     producer().send_task(
                         self.task,
                         args=[MESSAGE_VERSION, str(pk)],
-                        queue=self.queue,
+                        queue=QUICK_QUEUE if str(pk) in quick else self.queue,
                         connection=connection,
                         retry=False,
                         ignore_result=True,
@@ -148,11 +164,34 @@ class Job:
         return finish(row, self.failed_state, error_detail=detail, **{self.error_field: error})
 
 
-INGEST = Job(name="ingest", queue="ingest", model="recordings.Recording", waiting_state="uploaded")
-RECOGNISE = Job(name="recognise", queue="vision", model="recordings.Segment", waiting_state="pending")
-AGGREGATE = Job(name="aggregate", queue="aggregate", model="recordings.Recording", waiting_state="aggregating")
-SNAPSHOT = Job(name="snapshot", queue="ingest", model="attendance.Snapshot", waiting_state="queued")
-ANNOTATE = Job(name="annotate", queue="vision", model="attendance.AnnotatedVideo", waiting_state="queued")
+QUICK_QUEUE = "quick"  # of jobs of seconds, which must not wait behind those of minutes
+SHORT_FILE_BYTES = 64 * 1024**2
+SHORT_CLIP_SECONDS = 60
+
+INGEST = Job(
+    name="ingest",
+    queue="ingest",
+    model="recordings.Recording",
+    waiting_state="uploaded",
+    short=Q(size__lte=SHORT_FILE_BYTES) & ~Q(file=""),  # photos and short videos
+)
+RECOGNISE = Job(
+    name="recognise",
+    queue="vision",
+    model="recordings.Segment",
+    waiting_state="pending",
+    short=Q(end=F("start")),  # photos
+    has_window=True,
+)
+AGGREGATE = Job(name="aggregate", queue=QUICK_QUEUE, model="recordings.Recording", waiting_state="aggregating")
+SNAPSHOT = Job(name="snapshot", queue=QUICK_QUEUE, model="attendance.Snapshot", waiting_state="queued")
+ANNOTATE = Job(
+    name="annotate",
+    queue="vision",
+    model="attendance.AnnotatedVideo",
+    waiting_state="queued",
+    short=Q(end__lte=F("start") + SHORT_CLIP_SECONDS),
+)
 SCAN_SOURCE = Job(
     name="scan_source", queue="collect", model="cctv.Source", waiting_state="scanning", failed_state="idle"
 )
@@ -252,7 +291,7 @@ def interrupt(row: LeasedJob, error: Message, detail: str) -> bool:
             attempts=F("attempts") - 1,
             interruptions=F("interruptions") + 1,
             interrupted_at=Coalesce(F("interrupted_at"), Now()),
-            published_at=Now(),
+            published_at=None,
             error=error,
             error_detail=detail,
         )

@@ -14,6 +14,7 @@ class Worker(models.Model):
 
     id = models.CharField(max_length=16, primary_key=True)
     name = models.CharField(_("name"), max_length=255)
+    processes = models.PositiveSmallIntegerField(_("processes"), default=1)
     queues = models.JSONField(_("queues"), default=list)
     paused_queues = models.JSONField(_("queues that it takes nothing from"), default=list)
     problem = MessageField(_("what is wrong with its machine"))

@@ -26,10 +26,15 @@ def running_workers() -> QuerySet[Worker]:
     return Worker.objects.filter(seen_at__gte=_gone_before())
 
 
-def note_heartbeat(*, worker: str, name: str, queues: Sequence[str]) -> None:
+def count_processes(queue: str) -> int:
+    """How many processes of running workers take jobs from the queue."""
+    return sum(worker.processes for worker in running_workers() if queue in {*worker.queues} - {*worker.paused_queues})
+
+
+def note_heartbeat(*, worker: str, name: str, queues: Sequence[str], processes: int = 1) -> None:
     """Note that the worker runs."""
     if not Worker.objects.filter(pk=worker).update(seen_at=Now()):
-        Worker.objects.create(id=worker, name=name, queues=list(queues), seen_at=Now())
+        Worker.objects.create(id=worker, name=name, processes=processes, queues=list(queues), seen_at=Now())
 
 
 def note_pause(*, worker: str, queue: str, problem: Message) -> None:

@@ -304,7 +304,7 @@ def check_workers() -> Finding:
         return Finding(
             State.PROBLEM,
             _("No worker serves: %(queues)s. Their jobs wait.") % {"queues": ", ".join(missing)},
-            _("Start rollcall-worker, rollcall-collector and rollcall-vision, and look into their logs."),
+            _("Start rollcall-worker, -quick, -collector and -vision, and look into their logs."),
         )
     if paused := [worker for worker in workers if worker.paused_queues]:
         worker = paused[0]

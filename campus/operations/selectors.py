@@ -32,30 +32,30 @@ class JobCounts:
 
 
 def count_jobs() -> list[JobCounts]:
-    """The counts of all kinds of jobs, in one query."""
+    """The counts of all kinds of jobs, by the queues in which they wait, in one query."""
     waits = jobs.not_leased() & Q(attempts__lt=settings.MAX_ATTEMPTS)
+    lanes = [(job.name, queue, rows) for job in jobs.JOBS for queue, rows in job.lanes()]
     counts: list[Any] = [
-        job.waiting()
-        .order_by()
-        .annotate(job_name=Value(job.name, output_field=CharField()))
-        .values("job_name")
+        rows.order_by()
+        .annotate(job_name=Value(name, output_field=CharField()), queue_name=Value(queue, output_field=CharField()))
+        .values("job_name", "queue_name")
         .annotate(
             waiting=Count("pk", filter=waits),
             running=Count("pk", filter=jobs.held_by_workers()),
             waiting_since=Min("published_at", filter=waits),
         )
-        for job in jobs.JOBS
+        for name, queue, rows in lanes
     ]
-    found = {row["job_name"]: row for row in counts[0].union(*counts[1:], all=True)}
+    found = {(row["job_name"], row["queue_name"]): row for row in counts[0].union(*counts[1:], all=True)}
     return [
         JobCounts(
-            name=job.name,
-            queue=job.queue,
-            waiting=found.get(job.name, {}).get("waiting", 0),
-            running=found.get(job.name, {}).get("running", 0),
-            waiting_since=found.get(job.name, {}).get("waiting_since"),
+            name=name,
+            queue=queue,
+            waiting=found.get((name, queue), {}).get("waiting", 0),
+            running=found.get((name, queue), {}).get("running", 0),
+            waiting_since=found.get((name, queue), {}).get("waiting_since"),
         )
-        for job in jobs.JOBS
+        for name, queue, _rows in lanes
     ]
 
 

@@ -235,6 +235,7 @@ class Segment(jobs.LeasedJob):
             models.UniqueConstraint(fields=["recording", "index"], name="one_segment_an_index"),
             models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
         ]
+        indexes = [models.Index(fields=["recording"], name="pending_segments", condition=Q(state="pending"))]
 
     def __str__(self) -> str:
         return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"

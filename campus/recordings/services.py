@@ -26,6 +26,7 @@ from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
 from campus.recordings.placement import guess_offset
 from campus.recordings.review import Finding, ReviewReason, unaccepted_reasons
+from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.selectors import OPEN_STATES
 from recognition import types
 from recognition.messages import Message
@@ -156,9 +157,7 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
             **jobs.RESET_FIELDS,
         )
         if planned:
-            jobs.RECOGNISE.request(
-                *recording.segments.filter(state=Segment.State.PENDING).values_list("pk", flat=True),
-            )
+            transaction.on_commit(publish_due_segments, robust=True)
         else:
             jobs.INGEST.request(recording.pk)
     start_due_votes(recording_id=recording.pk)
@@ -207,6 +206,7 @@ def change_picture(*, recording: Recording, user: User | None, **changes: object
 def _delete_segments(recording: Recording) -> None:
     """Delete the segments with their tracks. A worker that still holds one can neither go on nor finish it."""
     recording.segments.all().delete()
+    transaction.on_commit(publish_due_segments, robust=True)
     transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
 
 
@@ -242,7 +242,8 @@ def plan_recording(*, recording: Recording, info: types.VideoInfo, segments: Seq
         )
         if planned:
             rows = [Segment(recording=recording, index=part.index, start=part.start, end=part.end) for part in segments]
-            jobs.RECOGNISE.request(*(row.pk for row in Segment.objects.bulk_create(rows)))
+            Segment.objects.bulk_create(rows)
+            transaction.on_commit(publish_due_segments, robust=True)
     return planned
 
 

@@ -358,14 +358,14 @@ def worker_status() -> dict[str, Any]:
 def queue_statuses() -> list[QueueStatus]:
     """How many jobs wait and run in each queue."""
     totals: dict[str, list[int]] = {}
-    for job in jobs.JOBS:
-        rows = job.waiting().aggregate(
+    for queue, rows in (lane for job in jobs.JOBS for lane in job.lanes()):
+        counts = rows.aggregate(
             waiting=Count("pk", filter=~jobs.held_by_workers()),
             running=Count("pk", filter=jobs.held_by_workers()),
         )
-        total = totals.setdefault(job.queue, [0, 0])
-        total[0] += rows["waiting"]
-        total[1] += rows["running"]
+        total = totals.setdefault(queue, [0, 0])
+        total[0] += counts["waiting"]
+        total[1] += counts["running"]
     return [QueueStatus(name, *counts) for name, counts in totals.items()]
 
 

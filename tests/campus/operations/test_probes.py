@@ -166,7 +166,11 @@ def test_what_has_stopped_costs_few_queries(client: Client, db):
 
 def test_every_job_is_counted_in_one_query(db):
     with CaptureQueriesContext(connection) as queries:
-        assert [counts.name for counts in count_jobs()] == [job.name for job in jobs.JOBS]
+        counts = count_jobs()
+    assert [(row.name, row.queue) for row in counts] == [
+        (job.name, queue) for job in jobs.JOBS for queue, _ in job.lanes()
+    ]
+    assert {row.queue for row in counts if row.name == "recognise"} == {"vision", "quick"}
     assert len(queries) == 1
 
 
