@@ -165,7 +165,7 @@ def test_a_machine_without_the_storage_takes_itself_out(campus: Campus, tmp_path
     lost = campus.worker(beat=False, ROLLCALL_DATA_DIR=str(tmp_path / "local disk"))
     lecture = campus.lecture(4)
     recording = campus.upload(lecture, SEGMENTS)
-    wait_until(lambda: "takes nothing from the queue ingest" in lost.log.read_text(), "it notices")
+    wait_until(lambda: "takes nothing from the queue quick" in lost.log.read_text(), "it notices")
     wait_until(lambda: running_workers().exclude(paused_queues=[]).exists(), "it says so")
     campus.worker()
     recording = campus.wait_until_ended(recording)
@@ -190,7 +190,7 @@ def test_a_full_disk_only_delays(campus: Campus, tmp_path: Path) -> None:
 
 
 def test_a_lost_message_is_sent_again_while_others_wait(campus: Campus) -> None:
-    campus.worker(concurrency=1)
+    campus.worker()
     campus.worker(concurrency=1, queues="sweep")
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))  # the gate stays closed
