@@ -240,7 +240,7 @@ PROFILE = settings(
 def test_any_order_of_events_does_each_segment_once_and_ends_in_one_vote(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SWEEP_SECONDS = 0
+    settings.SWEEP_SECONDS = -1  # each message is sent long ago
     monkeypatch.setattr(jobs.Job, "publish", publish)
     monkeypatch.setattr("workers.maintenance.queued_keys", lambda _job, _connection: set(queue))
     run_state_machine_as_test(RecordingsMachine, settings=PROFILE)
