@@ -4,6 +4,7 @@ workers that vanish, does every segment once, in a window that is never exceeded
 
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,14 +30,17 @@ INDEX = st.integers(0, SEGMENTS - 1)
 WORKERS = ("one", "two")
 MAX_WINDOW = 2 * len(WORKERS)
 
-queue: list[str] = []  # the ids of the segments whose messages are under way
+queue: list[int] = []  # the ids of the segments whose messages are under way
+turns = count()
 
 
 def publish(job: jobs.Job, pks: Iterable[Any]) -> int:
-    sent = [str(pk) for pk in pks]
+    """By a clock of which no two messages have the same time, so that each run of an example is the same."""
+    sent = sorted(pks)
+    for pk in sent:
+        job.waiting().filter(pk=pk).update(published_at=factories.STARTS + timedelta(milliseconds=next(turns)))
     if job is jobs.RECOGNISE:
         queue.extend(sent)
-    job.waiting().filter(pk__in=sent).update(published_at=timezone.now())
     return len(sent)
 
 
@@ -49,7 +53,7 @@ class RecordingsMachine(RuleBasedStateMachine):
         self.recordings = [
             factories.planned(segments=SEGMENTS, uploaded_by=factories.user()) for _ in range(RECORDINGS)
         ]
-        self.old_messages: list[str] = []
+        self.old_messages: list[int] = []
         self.stray_claims = 0
         self.attempts: list[Any] = []
         self.votes: list[Any] = []
@@ -77,7 +81,7 @@ class RecordingsMachine(RuleBasedStateMachine):
             assert attempt.pk not in self.results, "a segment is finished once"
             self.results[attempt.pk] = attempt.lease_owner
 
-    def claim(self, pk: str) -> None:
+    def claim(self, pk: int) -> None:
         is_stray = self.segments().filter(pk=pk, published_at=None, state="pending").exists()
         owner = f"{WORKERS[len(self.attempts) % len(WORKERS)]}-1-{len(self.attempts)}"
         row = jobs.RECOGNISE.claim(pk, owner)
@@ -135,7 +139,7 @@ class RecordingsMachine(RuleBasedStateMachine):
     def lose_worker(self, worker: str) -> None:
         """It is not heard of any more: nothing is left of its leases, and its attempts do not count."""
         note_heartbeat(worker=worker, name=worker, queues=["vision"])
-        Worker.objects.filter(pk=worker).update(seen_at=timezone.now() - timedelta(minutes=1))
+        Worker.objects.filter(pk=worker).update(seen_at=timezone.now() - timedelta(days=1))
         forget_gone_workers()
         assert not Worker.objects.filter(pk=worker).exists()
         assert not self.segments().filter(lease_owner__startswith=f"{worker}-", state="pending").exists()
@@ -240,7 +244,9 @@ PROFILE = settings(
 def test_any_order_of_events_does_each_segment_once_and_ends_in_one_vote(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SWEEP_SECONDS = -1  # each message is sent long ago
+    # Nothing ends by itself while the test runs.
+    settings.LEASE_SECONDS = settings.HEARTBEAT_SECONDS = 3600
+    monkeypatch.setattr(jobs, "FIRST_PAUSE_SECONDS", 600)
     monkeypatch.setattr(jobs.Job, "publish", publish)
-    monkeypatch.setattr("workers.maintenance.queued_keys", lambda _job, _connection: set(queue))
+    monkeypatch.setattr("workers.maintenance.queued_keys", lambda _job, _connection: {str(pk) for pk in queue})
     run_state_machine_as_test(RecordingsMachine, settings=PROFILE)
