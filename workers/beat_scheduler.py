@@ -17,6 +17,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from campus.common.database_clock import DatabaseClock
 from campus.common.periodic_tasks import SWEEP, schedule_by
+from workers.older_tables import refuse_older_tables
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class Entry(ModelEntry):
 class Scheduler(DatabaseScheduler):
     Entry = Entry
     failures = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        refuse_older_tables()
+        super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due; returns after how many seconds to look again, also when the database fails."""

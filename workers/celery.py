@@ -2,20 +2,24 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import django
+from billiard import current_process
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import celeryd_init, setup_logging, worker_process_init
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from campus.common.jobs import MAINTENANCE_QUEUE, QUEUES, SOFT_TIME_LIMIT_SECONDS, TIME_LIMIT_SECONDS  # noqa: E402
 from campus.common.periodic_tasks import PERIODIC_JOBS  # noqa: E402
+from workers.older_tables import refuse_older_tables  # noqa: E402
 
 # Redis delivers a message again if it is not acknowledged within this time. No task may run that long, so only the
 # messages of dead workers are delivered again.
@@ -94,6 +98,25 @@ def keep_django_logging(**_: Any) -> None:
     """
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@celeryd_init.connect
+def check_tables(**_: Any) -> None:
+    refuse_older_tables()
+    connection.close()  # children that are forked later must not share it
+
+
+@worker_process_init.connect
+def take_own_gpu(**_: Any) -> None:
+    """Let each child process see one GPU, before it loads a model: that of its number among those that
+    CUDA_VISIBLE_DEVICES names, or else among all of the machine."""
+    if names := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        cards = names.split(",")
+    else:
+        cards = [str(number) for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    if cards:
+        number = current_process().index  # type: ignore[attr-defined]  # billiard's own
+        os.environ["CUDA_VISIBLE_DEVICES"] = cards[number % len(cards)]
 
 
 @celeryd_init.connect

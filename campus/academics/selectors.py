@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
+from django.conf import settings
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
@@ -77,6 +78,11 @@ def lecture_roster(lecture: Lecture) -> QuerySet[Student]:
 def student_sections(course: Course) -> dict[int, str]:
     """The section of each student of the class who is in one, by the student's id."""
     return dict(course.enrolments.exclude(section="").order_by().values_list("student", "section"))
+
+
+def embedders_in_use() -> set[str]:
+    """The face models of all classes."""
+    return {settings.EMBEDDER, *Course.objects.exclude(embedder="").values_list("embedder", flat=True)}
 
 
 def term_starts(courses: Collection[int]) -> dict[int, date]:

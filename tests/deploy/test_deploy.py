@@ -74,6 +74,11 @@ def test_every_container_has_limits(compose: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_commands_exist(command: list[str]) -> None:
+    check_command(command)
+
+
+def check_command(command: list[str]) -> None:
+    """Fail if a file in deploy/ starts something that there is not."""
     if command[1] == "manage.py":
         assert command[2] in get_commands()
         return
@@ -86,7 +91,21 @@ def test_commands_exist(command: list[str]) -> None:
         assert command[3:5] == ["-A", "workers"]
         assert command[5] in {"worker", "beat"}
     else:
-        assert command[2] in {"workers.recorder", "campus.settings.encryption_keys"}
+        assert command[2] in {"workers.recorder", "workers.networks", "campus.settings.encryption_keys"}
+
+
+def release_steps(text: str) -> list[str]:
+    """What is done once for a release."""
+    return re.findall(r"manage\.py \w+|-m workers\.networks", text)
+
+
+def test_a_release_takes_the_same_steps_everywhere(compose: dict[str, Any]) -> None:
+    steps = release_steps((DEPLOY / "systemd" / "rollcall-release.service").read_text())
+    assert steps == ["manage.py migrate", "manage.py collectstatic", "-m workers.networks", "manage.py doctor"]
+    assert release_steps(compose["services"]["setup"]["command"][2]) == steps
+    for unit in UNITS:
+        if unit.stem != "rollcall-release":
+            assert not set(steps) & set(release_steps(unit.read_text()))
 
 
 def queues(command: list[str]) -> set[str]:
@@ -125,7 +144,11 @@ def test_a_recorder_runs(compose: dict[str, Any]) -> None:
 def test_the_target_starts_every_unit() -> None:
     wanted = re.findall(r"^Wants=(.*)$", (DEPLOY / "systemd" / "rollcall.target").read_text(), re.MULTILINE)
     timers = {path.stem: path.name for path in (DEPLOY / "systemd").glob("*.timer")}  # these start their unit
-    assert sorted(" ".join(wanted).split()) == [timers.get(unit.stem, unit.name) for unit in UNITS]
+    sockets = {path.name for path in (DEPLOY / "systemd").glob("*.socket")}
+    # Those of a release and of the cards are started by hand.
+    by_hand = {"rollcall-release.service", "rollcall-vision-gpu@.service"}
+    units = {timers.get(unit.stem, unit.name) for unit in UNITS} - by_hand
+    assert set(" ".join(wanted).split()) == units | sockets
 
 
 def test_services_have_health_checks_and_time_to_stop(compose: dict[str, Any]) -> None:

@@ -11,7 +11,10 @@ import django
 
 def main() -> int:
     django.setup()
+    from workers.older_tables import refuse_older_tables
     from workers.recorder.supervisor import Supervisor
+
+    refuse_older_tables()
 
     supervisor = Supervisor()
     for number in (signal.SIGINT, signal.SIGTERM):
