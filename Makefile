@@ -14,7 +14,7 @@
 #                      ENROL="1 3" PHOTOS=3:9 for which of them, LECTURES=... for lectures that are composed already,
 #                      EMBEDDER=... for one embedder)
 # make messages        collects the sentences to translate in campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
-# make clean           deletes .venv, .venv-peers, .venv-audit, the demo's data and the caches; var/ and Reports/ stay
+# make clean           deletes .venv and its like, the demo's data and the caches; var/ and Reports/ stay
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -40,7 +40,7 @@ demo: .venv/ready $(MESSAGES)
 run: .venv/ready $(MESSAGES) $(SCRIPTS)
 	@exec .venv/bin/python -m deploy.local --port "$(PORT)"
 
-test: .venv/ready-for-tests $(MESSAGES) $(SCRIPTS)
+test: .venv/ready-for-tests .venv-kubernetes/ready $(MESSAGES) $(SCRIPTS)
 	.venv/bin/python -m pytest -n auto --dist worksteal $(TESTS)
 
 # Each in a process of its own, since an example may end it.
@@ -63,6 +63,7 @@ lock: .venv-audit/ready
 		--output-file locks/requirements-gpu.txt
 	$(LOCK) requirements-dev.txt --constraint locks/requirements.txt --output-file locks/requirements-dev.txt
 	$(LOCK) requirements-audit.txt --output-file locks/requirements-audit.txt
+	$(LOCK) requirements-kubernetes.txt --constraint locks/requirements-dev.txt --output-file locks/requirements-kubernetes.txt
 
 audit: .venv-audit/ready
 	@for list in locks/*.txt requirements-facenet.txt; do \
@@ -87,7 +88,7 @@ bench-accuracy: .venv/ready
 		$(if $(ENROL),--enrol $(ENROL)) $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
 clean:
-	rm -rf .venv .venv-peers .venv-audit build/sbom var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .venv-audit .venv-kubernetes build/sbom var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: locks/requirements-build.txt locks/requirements.txt requirements-facenet.txt tools/make_venv.py
@@ -110,6 +111,11 @@ $(SCRIPTS): tools/fetch_scripts.py
 .venv-audit/ready: locks/requirements-audit.txt tools/make_venv.py
 	$(PYTHON) tools/make_venv.py .venv-audit
 	.venv-audit/bin/$(INSTALL) -r $<
+	@touch $@
+
+.venv-kubernetes/ready: locks/requirements-kubernetes.txt tools/make_venv.py
+	$(PYTHON) tools/make_venv.py .venv-kubernetes
+	.venv-kubernetes/bin/$(INSTALL) -r $<
 	@touch $@
 
 # facenet-pytorch requires a PyTorch of 2024, but works with this one.

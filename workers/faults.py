@@ -43,7 +43,7 @@ class Fault(Enum):
 
 def find_fault(error: BaseException) -> Fault:
     """Whose fault an error is that ended an attempt."""
-    if isinstance(error, (WeightsMissing, MemoryError, UnknownKey)):
+    if isinstance(error, (WeightsMissing, MemoryError, UnknownKey)) or _is_of_gpu(error):
         return Fault.MACHINE
     if isinstance(error, (RecognitionError, UserError)):
         is_disk_full = isinstance(error.__cause__, OSError) and disk_full(error.__cause__)
@@ -54,6 +54,11 @@ def find_fault(error: BaseException) -> Fault:
     if isinstance(error, OSError) and not is_damaged and (error.errno in MACHINE_ERRORS or not is_storage_here()):
         return Fault.MACHINE
     return Fault.UNKNOWN
+
+
+def _is_of_gpu(error: BaseException) -> bool:
+    """Whether TensorFlow raised it, which computes nothing but on a GPU."""
+    return type(error).__module__.startswith("tensorflow.")
 
 
 def describe_interruption(error: BaseException) -> Message:

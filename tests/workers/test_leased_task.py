@@ -1,8 +1,10 @@
 """Claim, renew, finish: one attempt at a time holds a row, and one that lost its lease changes nothing."""
 
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -19,7 +21,7 @@ from recognition.messages import Message
 from tests.campus import factories
 from tests.waiting import wait_until
 from workers import leased_task
-from workers.faults import NO_STORAGE
+from workers.faults import NO_STORAGE, Fault, find_fault
 from workers.maintenance import fail_exhausted_jobs
 
 RECOGNISE = jobs.RECOGNISE
@@ -247,3 +249,21 @@ def test_time_limits_are_consistent() -> None:
         VISIBILITY_TIMEOUT_SECONDS
     }
     assert (app.conf.accept_content, app.conf.task_serializer) == (["json"], "json")
+
+
+@pytest.mark.parametrize(("given", "seen"), [("2,3", ["2", "3", "2"]), ("7", ["7", "7", "7"])])
+def test_each_child_of_a_worker_sees_one_gpu(monkeypatch: pytest.MonkeyPatch, given: str, seen: list[str]) -> None:
+    from workers import celery
+
+    for number, card in enumerate(seen):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+        monkeypatch.setattr(celery, "current_process", lambda number=number: SimpleNamespace(index=number))
+        celery.take_own_gpu()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == card
+
+
+def test_a_gpu_that_is_lost_is_the_machines_fault() -> None:
+    """Its jobs go back without an attempt, and to the workers without a GPU."""
+    from tensorflow.errors import InternalError
+
+    assert find_fault(InternalError(None, None, "CUDA_ERROR_DEVICE_UNAVAILABLE")) is Fault.MACHINE
