@@ -23,7 +23,7 @@ SCALED = {
         "ROLLCALL_INSTITUTION": 'The "Tech": a #1',
     },
 }
-INTERNAL = {"release", "scheduler", "sweeper", "vision", "vision-gpu"}
+INTERNAL = {"quick", "release", "scheduler", "sweeper", "vision", "vision-gpu"}
 Manifest = dict[str, Any]
 
 
