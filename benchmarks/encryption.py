@@ -62,7 +62,7 @@ def main() -> None:
 def measure(video: Path) -> None:
     from campus.common.encryption import decrypt, encrypt
     from campus.common.file_responses import picture_response
-    from campus.common.storage import media_path, write_media
+    from campus.common.storage import local_path, write_media
 
     seconds, tracks, crops = process_minute(video)
     files = [tracks, *crops, bytes(GALLERY_BYTES)]
@@ -73,10 +73,10 @@ def measure(video: Path) -> None:
     names = [f"crops/{n}.jpg" for n in range(FACES_ON_A_PAGE)]
     for n, name in enumerate(names):
         write_media(name, crops[n % len(crops)])
-        media_path(f"{name}.clear").write_bytes(crops[n % len(crops)])
+        local_path(f"{name}.clear").write_bytes(crops[n % len(crops)])
     page = median_seconds(lambda: [b"".join(picture_response(name)) for name in names])
-    clear = median_seconds(lambda: [media_path(f"{name}.clear").read_bytes() for name in names])
-    both = median_seconds(lambda: [decrypt(media_path(name).read_bytes(), f"media:{name}") for name in names])
+    clear = median_seconds(lambda: [local_path(f"{name}.clear").read_bytes() for name in names])
+    both = median_seconds(lambda: [decrypt(local_path(name).read_bytes(), f"media:{name}") for name in names])
     print(f"{len(names)} responses with crops: {page * 1000:.1f} ms; decrypting: {(both - clear) * 1000:.1f} ms")
 
     vectors = [encrypt(os.urandom(EMBEDDING_BYTES), str(n)) for n in range(EMBEDDINGS)]

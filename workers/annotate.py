@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
@@ -13,7 +13,7 @@ from campus.attendance.annotated_videos import read_face_paths, save_progress
 from campus.attendance.models import AnnotatedVideo, AttendanceRecord, Status
 from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.common import jobs
-from campus.common.storage import media_name, media_path
+from campus.common.storage import delete_media, media
 from campus.recordings.selectors import footage_between
 from recognition.errors import Cancelled
 from recognition.types import FacePath
@@ -30,10 +30,7 @@ def annotate(video: AnnotatedVideo) -> None:
     from recognition.annotate import Stretch, annotate_recording
 
     recording = video.recording
-    stretches = [
-        Stretch(path=part.path, info=part.info, start=part.start, end=part.end, recording_start=part.recording_start)
-        for part in footage_between(recording, video.start, video.end)
-    ]
+    parts = footage_between(recording, video.start, video.end)
     last_saved = float("-inf")
 
     def on_progress(share: float) -> None:
@@ -43,19 +40,30 @@ def annotate(video: AnnotatedVideo) -> None:
                 raise Cancelled("The work was cancelled, or another worker does it.")
             last_saved = time.monotonic()
 
-    suffix = ".jpg" if stretches[0].info.is_photo else ".mp4"
-    path: Path = media_path("annotated", str(recording.pk), f"{video.pk}-{video.lease_owner}{suffix}")
+    suffix = ".jpg" if parts[0].info.is_photo else ".mp4"
+    file = f"annotated/{recording.pk}/{video.pk}-{video.lease_owner}{suffix}"
     name, account = video.user.get_full_name(), video.user.get_username()
     when = date_format(timezone.localtime(video.created_at), "DATETIME_FORMAT")
-    annotate_recording(
-        stretches,
-        list(_marks(video)),
-        path,
-        watermark=f"{name} ({account}), {when}" if name else f"{account}, {when}",
-        on_progress=on_progress,
-    )
-    if not jobs.finish(video, AnnotatedVideo.State.READY, file=media_name(path), progress=1.0):
-        path.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        stretches = [
+            Stretch(
+                path=stack.enter_context(media().local_copy(part.name)),
+                info=part.info,
+                start=part.start,
+                end=part.end,
+                recording_start=part.recording_start,
+            )
+            for part in parts
+        ]
+        annotate_recording(
+            stretches,
+            list(_marks(video)),
+            stack.enter_context(media().writing(file)),
+            watermark=f"{name} ({account}), {when}" if name else f"{account}, {when}",
+            on_progress=on_progress,
+        )
+    if not jobs.finish(video, AnnotatedVideo.State.READY, file=file, progress=1.0):
+        delete_media(file)
 
 
 def _marks(video: AnnotatedVideo) -> Iterator["FaceMark"]:

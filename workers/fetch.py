@@ -29,7 +29,7 @@ from campus.cctv.fetching import (
 from campus.cctv.models import FootageFile, Source
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_path
+from campus.common.storage import local_path
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
@@ -161,7 +161,7 @@ def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
     missing_bytes = remote.size - footage_file.fetched_bytes
     if bytes_fetched_in_last_day(source) + missing_bytes > source.max_gib_per_day * 1024**3:
         raise RetryLater("The source has reached its limit of bytes a day.", LONG_DELAY)
-    check_upload_size(remote.size, media_path(), coming=missing_bytes)
+    check_upload_size(remote.size, local_path(), coming=missing_bytes)
 
 
 def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:

@@ -1,7 +1,5 @@
 """Probes an uploaded or collected recording, and plans its segments."""
 
-from pathlib import Path
-
 from django.conf import settings
 from django.db import transaction
 
@@ -13,6 +11,7 @@ from campus.biometrics.services import request_training
 from campus.cctv.clips import clip_plans_for, fail_unreadable_file, save_recording_clips, save_stream_choice
 from campus.cctv.models import FootageFile
 from campus.common import jobs
+from campus.common.storage import media
 from campus.recordings.models import Recording
 from campus.recordings.selectors import video_info
 from campus.recordings.services import plan_recording, start_due_votes
@@ -38,9 +37,10 @@ def ingest(recording: Recording) -> None:
     if recording.collected:
         plan_collected_recording(recording)
         return
-    path = Path(recording.file.path)
-    info = recording.adjust_picture(vision.probe(path, recording.stream))
-    plan_recording(recording=recording, info=info, segments=plan_segments(path, info, settings.SEGMENT_SECONDS))
+    with media().local_copy(str(recording.file.name)) as path:
+        info = recording.adjust_picture(vision.probe(path, recording.stream))
+        segments = plan_segments(path, info, settings.SEGMENT_SECONDS)
+    plan_recording(recording=recording, info=info, segments=segments)
 
 
 def plan_collected_recording(recording: Recording) -> None:
@@ -65,9 +65,9 @@ def plan_collected_recording(recording: Recording) -> None:
     file_segments = {}
     for clip_plan in clip_plans:
         footage_file = clip_plan.footage_file
-        path, info = Path(footage_file.file.path), video_info(footage_file)
         try:
-            file_segments[footage_file] = plan_segments(path, info, settings.SEGMENT_SECONDS)
+            with media().local_copy(str(footage_file.file.name)) as path:
+                file_segments[footage_file] = plan_segments(path, video_info(footage_file), settings.SEGMENT_SECONDS)
         except RecognitionError as error:
             fail_unreadable_file(footage_file=footage_file, why=error.message)
             raise jobs.Postponed from error  # the next attempt does without this file
@@ -79,4 +79,5 @@ def choose_stream_again(footage_file: FootageFile, stream: int | None) -> None:
     """Read another of the file's video streams than so far, if it has several and the camera's setting asks for it."""
     info = video_info(footage_file)
     if info.other_streams and (stream is None or info.streams[stream - 1 :][:1] != (info.stream,)):
-        save_stream_choice(footage_file=footage_file, info=vision.probe(Path(footage_file.file.path), stream))
+        with media().local_copy(str(footage_file.file.name)) as path:
+            save_stream_choice(footage_file=footage_file, info=vision.probe(path, stream))

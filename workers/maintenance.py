@@ -35,7 +35,7 @@ from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import delete_expired_partial_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
-from campus.common.storage import is_storage_here, media_files
+from campus.common.storage import is_storage_here, media
 from campus.recordings.models import Recording
 from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.services import delete_tracks, start_due_votes
@@ -182,10 +182,14 @@ def delete_broken_uploads() -> None:
 
 
 def delete_old_tracks() -> None:
-    """Delete the tracks of finished recordings whose folders were last written to a while ago."""
+    """Delete the tracks of finished recordings that were written a while ago."""
     expired_before = time.time() - LEFTOVER_RETENTION_SECONDS
     needs_tracks = Q(state__in=("processing", "aggregating")) | Q(provisional=True)
     needed = {str(pk) for pk in Recording.objects.filter(needs_tracks).values_list("pk", flat=True)}
-    for folder in media_files("tracks"):
-        if folder.name not in needed and folder.stat().st_mtime < expired_before:
-            delete_tracks(recording_id=folder.name)
+    written: dict[str, float] = {}  # when the newest tracks of a recording were
+    for file in media().walk("tracks"):
+        recording = file.name.split("/")[1]
+        written[recording] = max(file.modified, written.get(recording, 0.0))
+    for recording, when in written.items():
+        if recording not in needed and when < expired_before:
+            delete_tracks(recording_id=recording)

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from campus.attendance.finalize import load_present_gallery, preview_present_students
 from campus.common import jobs
-from campus.common.storage import delete_media, media_name, write_media
+from campus.common.storage import delete_media, media, write_media
 from campus.recordings.models import Segment
 from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.selectors import footage_at
@@ -41,18 +41,19 @@ def recognise(segment: Segment) -> None:
             last_saved = time.monotonic()
 
     gallery = load_present_gallery(recording)
-    video_path, info, video_starts = footage_at(recording, segment.start)
-    result = process_segment(
-        video_path,
-        replace(info, duration=recording.duration),
-        types.Segment(segment.index, segment.start - video_starts, segment.end - video_starts),
-        vision.embedder(recording.embedder),
-        vision.detector(),
-        gallery=gallery,
-        sample_every=settings.SAMPLE_SECONDS,
-        on_progress=save_progress,
-    ).shift_times(video_starts)
-    name = media_name(tracks_folder(recording) / f"{recording.run}-{segment.index}-{segment.lease_owner}.npz")
+    video, info, video_starts = footage_at(recording, segment.start)
+    with media().local_copy(video) as video_path:
+        result = process_segment(
+            video_path,
+            replace(info, duration=recording.duration),
+            types.Segment(segment.index, segment.start - video_starts, segment.end - video_starts),
+            vision.embedder(recording.embedder),
+            vision.detector(),
+            gallery=gallery,
+            sample_every=settings.SAMPLE_SECONDS,
+            on_progress=save_progress,
+        ).shift_times(video_starts)
+    name = f"{tracks_folder(recording)}/{recording.run}-{segment.index}-{segment.lease_owner}.npz"
     write_media(name, dump_segment_result(result))
     finished = finish_segment(
         segment=segment,

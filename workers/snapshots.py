@@ -7,6 +7,7 @@ from campus.attendance.snapshots import finish_snapshot
 from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.storage import media
 from campus.recordings.selectors import footage_at, video_info
 from recognition.types import VideoInfo
 from workers.leased_task import leased_task
@@ -17,22 +18,23 @@ def take_snapshot(snapshot: Snapshot) -> None:
     from recognition.media.snapshot import read_snapshot
 
     if snapshot.recording:
-        path, info, video_starts = footage_at(snapshot.recording, snapshot.time)
+        video, info, video_starts = footage_at(snapshot.recording, snapshot.time)
     else:
-        path, info, video_starts = footage_of(snapshot.footage_file)
+        video, info, video_starts = footage_of(snapshot.footage_file)
     time = snapshot.time - video_starts
-    if snapshot.stream:
-        jpeg = read_stream_preview(path, info, snapshot.stream, time)
-    else:
-        jpeg = read_snapshot(path, info, time)
+    with media().local_copy(video) as path:
+        if snapshot.stream:
+            jpeg = read_stream_preview(path, info, snapshot.stream, time)
+        else:
+            jpeg = read_snapshot(path, info, time)
     finish_snapshot(snapshot=snapshot, jpeg=jpeg)
 
 
-def footage_of(footage_file: FootageFile | None) -> tuple[Path, VideoInfo, float]:
+def footage_of(footage_file: FootageFile | None) -> tuple[str, VideoInfo, float]:
     """As `footage_at`, of a footage file by itself."""
     if footage_file is None or not footage_file.file:
         raise UserError("The footage file is no longer here.")
-    return Path(footage_file.file.path), video_info(footage_file), 0.0
+    return str(footage_file.file.name), video_info(footage_file), 0.0
 
 
 def read_stream_preview(path: Path, info: VideoInfo, stream: int, time: float) -> bytes:

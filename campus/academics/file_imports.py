@@ -26,6 +26,7 @@ from campus.academics.models import Course, FileImport
 from campus.common import jobs
 from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
+from campus.common.storage import media
 from recognition.sandbox.protocol import decode_value, encode
 
 log = logging.getLogger(__name__)
@@ -85,14 +86,14 @@ def read_again(*, row: FileImport, table_format: TableFormat) -> None:
 
 def process_file_import(*, row: FileImport) -> None:
     """Read the file in the sandbox. Raises RecognitionError, with a sentence for people, where it can't be read."""
-    path = row.file.path
     content: object
-    if row.kind == FileImport.Kind.ROSTER:
-        content = READERS.read_value(TableRequest(path=path, format=TableFormat(**row.options)), Table)
-    else:
-        until = row.options["until"] and date.fromisoformat(row.options["until"])
-        request = CalendarRequest(path=path, until=until, zone=settings.TIME_ZONE)
-        content = READERS.read_value(request, list[CalendarEntry])
+    with media().local_copy(str(row.file.name)) as path:
+        if row.kind == FileImport.Kind.ROSTER:
+            content = READERS.read_value(TableRequest(path=str(path), format=TableFormat(**row.options)), Table)
+        else:
+            until = row.options["until"] and date.fromisoformat(row.options["until"])
+            request = CalendarRequest(path=str(path), until=until, zone=settings.TIME_ZONE)
+            content = READERS.read_value(request, list[CalendarEntry])
     jobs.finish(row, FileImport.State.READY, content=encode(content))
 
 

@@ -1,5 +1,6 @@
 """Workbooks as answers to a request. The caller has checked that the user may see them."""
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import FileResponse, Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -9,7 +10,7 @@ from campus.attendance.models import Report
 from campus.attendance.reports import refresh_report
 from campus.common.errors import explain_full_disk
 from campus.common.file_responses import WORKBOOK_TYPE
-from campus.common.storage import report_path
+from campus.common.storage import reports
 
 
 def workbook_response(report: Report) -> FileResponse:
@@ -19,16 +20,16 @@ def workbook_response(report: Report) -> FileResponse:
     """
     with explain_full_disk():
         report = refresh_report(report=report)
-    folder = report_path().resolve()
-    path = report_path(report.file_name).resolve()
-    if folder not in path.parents or not path.is_file():
-        raise Http404(_("The workbook is missing. Take attendance again to have it written."))
+    try:
+        file = reports().open(report.file_name)
+    except (OSError, SuspiciousOperation) as error:
+        raise Http404(_("The workbook is missing. Take attendance again to have it written.")) from error
     lecture = report.lecture
     name = (
         download_name(report.course.code, "attendance", lecture.starts_at, ".xlsx")
         if lecture
         else download_name(report.course.code, "register", timezone.localdate(), ".xlsx")
     )
-    response = FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=WORKBOOK_TYPE)
+    response = FileResponse(file, as_attachment=True, filename=name, content_type=WORKBOOK_TYPE)
     response["Cache-Control"] = "private, no-cache"
     return response

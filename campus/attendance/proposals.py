@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -29,7 +28,7 @@ from campus.attendance.selectors import (
 from campus.attendance.status_rules import min_present_seconds, status_from_times
 from campus.biometrics.look_alikes import students_in_doubt
 from campus.common.intervals import merge_intervals, total_length
-from campus.common.storage import media_files, write_media
+from campus.common.storage import delete_media, media, write_media
 from campus.recordings.models import Recording
 from campus.recordings.review import ReviewReason
 from campus.recordings.selectors import find_gaps
@@ -106,10 +105,10 @@ def delete_unused_crops(recording: Recording) -> None:
         *recording.sightings.values_list("crops", flat=True),
         *recording.unknown_people.values_list("crops", flat=True),
     ]
-    used = {Path(crop["file"]).name for crops in rows for crop in crops}
-    for path in media_files(f"crops/{recording.pk}", "*.jpg"):
-        if path.name not in used:
-            path.unlink(missing_ok=True)
+    used = {crop["file"] for crops in rows for crop in crops}
+    for file in media().walk(f"crops/{recording.pk}"):
+        if file.name not in used:
+            delete_media(file.name)
 
 
 @transaction.atomic

@@ -3,10 +3,8 @@
 Each is written in the institution's language and replaces an earlier one. Writing raises OSError when the disk is full.
 """
 
-import hashlib
 import logging
 from datetime import timedelta
-from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -23,10 +21,10 @@ from campus.attendance.register import build_register
 from campus.attendance.register_workbook import write_register
 from campus.attendance.selectors import held_lectures, lectures_without_recording
 from campus.common.errors import UserError
-from campus.common.storage import report_path
+from campus.common.storage import reports
 from campus.recordings.models import Recording
 from recognition.excel.lecture_workbook import write_lecture_workbook
-from recognition.files import atomic_write
+from recognition.files import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -49,16 +47,15 @@ def write_lecture_report(*, lecture: Lecture) -> Report:
 def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, folder: str, suffix: str) -> Report:
     starts_at = timezone.localtime(lecture.starts_at)
     name = f"{folder}Report_for_{plain_name(lecture.course.code)}_{starts_at:%Y_%m_%d-%H%M}_{suffix}.xlsx"
-    path = report_path(name)
-    path.parent.mkdir(exist_ok=True)
-    write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
+    with reports().writing(name) as path:
+        write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
+        sha256 = sha256_of(path)
     if policy_for(lecture.course).write_moodle_file:
-        with atomic_write(path.with_name(f"{path.stem}_moodle.csv")) as temporary:
-            temporary.write_bytes(moodle_marks(lecture))
+        reports().write(f"{name.removesuffix('.xlsx')}_moodle.csv", moodle_marks(lecture))
     return Report.objects.update_or_create(
         recording=recording,
         lecture=lecture,
-        defaults={"course": lecture.course, "file_name": name, "sha256": _sha256(path)},
+        defaults={"course": lecture.course, "file_name": name, "sha256": sha256},
     )[0]
 
 
@@ -66,9 +63,10 @@ def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, fo
 def write_register_report(*, course: Course) -> Report:
     """Write the register of a class over all its lectures."""
     name = f"Register_of_{plain_name(course.code)}_{course.pk}.xlsx"
-    path = report_path(name)
-    write_register(path, build_register(course))
-    return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": _sha256(path)})[0]
+    with reports().writing(name) as path:
+        write_register(path, build_register(course))
+        sha256 = sha256_of(path)
+    return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": sha256})[0]
 
 
 def find_lecture_report(*, lecture: Lecture) -> Report:
@@ -115,13 +113,8 @@ def refresh_report(*, report: Report) -> Report:
             student__records__lecture=report.lecture,
         ).exists()
     )
-    if not changed and report_path(report.file_name).exists():
+    if not changed and reports().exists(report.file_name):
         return report
     if report.recording:
         return write_recording_report(recording=report.recording)
     return write_lecture_report(lecture=report.lecture)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,7 +21,7 @@ from campus.attendance.services import delete_recording
 from campus.attendance.statuses import Status
 from campus.biometrics.services import delete_photo
 from campus.common.errors import UserError
-from campus.common.storage import report_path
+from campus.common.storage import reports
 from campus.recordings.models import Recording
 
 CODE = "DEMO-101"
@@ -129,10 +129,10 @@ def delete_sample_class(*, user: User) -> None:
     for course in Course.objects.filter(is_sample=True):
         for recording in Recording.objects.filter(lecture__course=course):
             delete_recording(recording=recording)
-        workbooks = [report_path(name) for name in course.reports.values_list("file_name", flat=True)]
+        workbooks = list(course.reports.values_list("file_name", flat=True))
         course.delete()
-        for path in workbooks:
-            transaction.on_commit(partial(path.unlink, missing_ok=True), robust=True)
+        for name in workbooks:
+            transaction.on_commit(partial(reports().delete, name), robust=True)
     for student in sample_students_left():
         for photo in student.photos.all():
             delete_photo(photo=photo)

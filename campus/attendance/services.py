@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +13,7 @@ from campus.attendance.models import AttendanceStatus, RegisterPolicy, Report, S
 from campus.attendance.policy import policy_for
 from campus.attendance.proposals import recount_lecture
 from campus.common.errors import UserError
-from campus.common.storage import delete_media_folder, report_path
+from campus.common.storage import delete_media, delete_media_folder, reports
 from campus.recordings.models import Recording
 
 log = logging.getLogger(__name__)
@@ -62,8 +61,8 @@ def delete_recording(*, recording: Recording) -> None:
     touched.
     """
     lecture = Lecture.objects.select_for_update().get(pk=recording.lecture_id)
-    pk, files = recording.pk, [Path(recording.file.path)] if recording.file else []
-    files += [report_path(name) for name in Report.objects.filter(recording=pk).values_list("file_name", flat=True)]
+    pk, file = recording.pk, recording.file.name
+    workbooks = list(Report.objects.filter(recording=pk).values_list("file_name", flat=True))
     recording.delete()
     learn_later(course=lecture.course_id)
     if not SignOff.objects.filter(lecture=lecture).exists():
@@ -71,12 +70,14 @@ def delete_recording(*, recording: Recording) -> None:
         if not Sighting.objects.filter(recording__lecture=lecture).exists():
             # No recording is left that says who was present.
             lecture.records.filter(override_status="", changes=None).delete()
-    transaction.on_commit(lambda: _delete_files(pk, files), robust=True)
+    transaction.on_commit(lambda: _delete_files(pk, file, workbooks), robust=True)
     log.info("recording %s: deleted", pk)
 
 
-def _delete_files(recording: UUID, files: Iterable[Path]) -> None:
-    for path in files:
-        path.unlink(missing_ok=True)
+def _delete_files(recording: UUID, file: str | None, workbooks: Iterable[str]) -> None:
+    if file:
+        delete_media(file)
+    for name in workbooks:
+        reports().delete(name)
     for folder in RECORDING_FOLDERS:
         delete_media_folder(folder, str(recording))

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from campus.biometrics.models import Gallery
-from campus.common.storage import media_path, read_media
+from campus.common.storage import media, read_media
 from recognition.errors import GalleryMismatch
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 def load_gallery(gallery: Gallery) -> "LoadedGallery":
     """The gallery of this row, from its file. Raises GalleryMismatch if the file is missing or damaged."""
     try:
-        status = media_path(gallery.path).stat()
-        return _load(gallery.path, gallery.embedder, gallery.sha256, (status.st_mtime_ns, status.st_size))
+        return _load(gallery.path, gallery.embedder, gallery.sha256, media().stat(gallery.path).version)
     except OSError as error:
         raise GalleryMismatch(
             "The gallery's file can't be read ({why}). Train the class's gallery again.", why=type(error).__name__
@@ -23,7 +22,7 @@ def load_gallery(gallery: Gallery) -> "LoadedGallery":
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, embedder: str, sha256: str, _file_version: tuple[int, int]) -> "LoadedGallery":
+def _load(name: str, embedder: str, sha256: str, _file_version: str) -> "LoadedGallery":
     from recognition.identification.gallery import Gallery
 
     return Gallery.from_bytes(read_media(name), embedder, sha256)

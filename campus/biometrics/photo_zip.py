@@ -25,7 +25,7 @@ from campus.common import jobs
 from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 from campus.common.messages import dump_message
-from campus.common.storage import media_files
+from campus.common.storage import delete_media, media
 from recognition.errors import Cancelled
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,19 @@ def process_photo_import(*, row: PhotoImport) -> bool:
     Raises RecognitionError or UserError if all of the zip is refused or it is gone, Cancelled if this attempt lost its
     lease.
     """
+    name = str(row.file.name)
+    if not media().exists(name):
+        raise UserError("The zip is no longer on the server. Upload it again.")
+    with media().local_copy(name) as path:
+        is_complete = _import_files(row, path)
+    if is_complete and jobs.finish(row, PhotoImport.State.DONE, **_progress(row)):
+        delete_media(name)
+    return is_complete
+
+
+def _import_files(row: PhotoImport, path: Path) -> bool:
     deadline = time.monotonic() + MAX_ATTEMPT_SECONDS
     last_saved = time.monotonic()
-    path = Path(row.file.path)
-    if not path.exists():
-        raise UserError("The zip is no longer on the server. Upload it again.")
     if not row.total:
         _list_files(row, path)
 
@@ -80,8 +88,6 @@ def process_photo_import(*, row: PhotoImport) -> bool:
             if now - last_saved >= PROGRESS_SECONDS:
                 _save_progress(row)
                 last_saved = now
-    if jobs.finish(row, PhotoImport.State.DONE, **_progress(row)):
-        path.unlink(missing_ok=True)
     return True
 
 
@@ -113,6 +119,6 @@ def delete_expired_photo_imports() -> None:
     """Delete imports that are older than a week, with the names in them, and files of theirs that are left."""
     before = timezone.now() - PHOTO_IMPORT_RETENTION
     PhotoImport.objects.filter(created_at__lt=before).delete()
-    for path in media_files("imports"):
-        if path.stat().st_mtime < before.timestamp():
-            path.unlink(missing_ok=True)
+    for file in media().walk("imports"):
+        if file.modified < before.timestamp():
+            delete_media(file.name)

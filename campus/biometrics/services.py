@@ -28,7 +28,7 @@ from campus.biometrics.selectors import course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import delete_media, media_files, media_path, write_media
+from campus.common.storage import delete_media, media, write_media
 from recognition.media.file_kind import HEAD_BYTES, is_photo
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -330,7 +330,7 @@ def activate_gallery(*, gallery: Gallery) -> None:
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
         gallery.refresh_from_db()
-        if gallery.state != Gallery.State.READY or not (gallery.path and media_path(gallery.path).is_file()):
+        if gallery.state != Gallery.State.READY or not (gallery.path and media().exists(gallery.path)):
             raise UserError("This gallery has no file any more. Use another one, or train the class's gallery again.")
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
@@ -346,6 +346,6 @@ def delete_expired_galleries() -> None:
             delete_media(row.path)
     known = set(Gallery.objects.exclude(path="").values_list("path", flat=True))
     before = time.time() - ORPHAN_RETENTION_SECONDS
-    for path in media_files("galleries", "*.npz"):
-        if f"galleries/{path.name}" not in known and path.stat().st_mtime < before:
-            path.unlink(missing_ok=True)
+    for file in media().walk("galleries"):
+        if file.name not in known and file.modified < before:
+            delete_media(file.name)

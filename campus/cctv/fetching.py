@@ -12,7 +12,7 @@ from campus.cctv.clips import update_lectures_shown_by
 from campus.cctv.models import FootageFile, Source, footage_file_path
 from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
-from campus.common.storage import media_files, media_path
+from campus.common.storage import local_path, media
 from recognition.messages import Message
 from recognition.types import VideoInfo
 
@@ -94,8 +94,8 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
             if done:
                 footage_file.refresh_from_db()
                 update_lectures_shown_by(footage_file=footage_file)
-                part.replace(media_path(name))
-    if duplicated and done:
+                media().store(part, name)
+    if done:
         part.unlink(missing_ok=True)
     return done
 
@@ -138,8 +138,8 @@ def active_fetch_count(source: Source) -> int:
 
 
 def partial_file_path(footage_file: FootageFile) -> Path:
-    """Where the bytes are collected until the file is complete, in the folder where it will stay."""
-    return media_path("footage", f"{footage_file.pk}.part")
+    """Where the bytes are collected until the file is complete."""
+    return local_path("footage", f"{footage_file.pk}.part")
 
 
 def delete_expired_partial_files() -> None:
@@ -147,6 +147,6 @@ def delete_expired_partial_files() -> None:
     unfinished = FootageFile.objects.filter(state__in=UNFINISHED_STATES)
     needed = {str(pk) for pk in unfinished.values_list("pk", flat=True)}
     expired_before = (timezone.now() - DAY).timestamp()
-    for path in media_files("footage", "*.part"):
+    for path in local_path("footage").glob("*.part"):
         if path.stem not in needed and path.stat().st_mtime < expired_before:
             path.unlink(missing_ok=True)

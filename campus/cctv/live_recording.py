@@ -1,7 +1,6 @@
 """Cameras that are recorded while a lecture runs: which are due, who records them, and what was recorded."""
 
 import logging
-import os
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from campus.cctv.clips import lecture_seconds, update_lectures_shown_by
 from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, FootageFile, Source, footage_file_path
 from campus.common import jobs
-from campus.common.storage import media_path
+from campus.common.storage import media
 from campus.recordings.selectors import gap_tolerance
 from recognition.messages import Message
 from recognition.types import VideoInfo
@@ -100,10 +99,7 @@ def save_recorded_file(
     is_new = not FootageFile.objects.filter(pk=footage_file.pk).exists()
     if is_new:
         footage_file.file.name = footage_file_path(footage_file, path)
-        stored = media_path(footage_file.file.name)
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        stored.unlink(missing_ok=True)
-        os.link(file, stored)
+        media().store(file, footage_file.file.name)
         with transaction.atomic():
             footage_file.save(force_insert=True)
             Source.objects.filter(pk=camera.source_id).update(last_new_file_at=timezone.now())

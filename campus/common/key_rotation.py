@@ -1,23 +1,19 @@
 """Give everything that is encrypted an envelope of the newest key, while others read and write.
 
-A row is changed only if its value is still the one that was read (compare and swap). A file's envelope is replaced
-within the file: whoever writes or deletes the file meanwhile puts another one in its place or none, which this does not
-touch. So nothing that somebody writes is lost, and nothing that is deleted comes back.
+A row's value and a file's envelope are changed only if they are still what was read (compare and swap). So nothing
+that somebody writes is lost, and nothing that is deleted comes back.
 """
 
-import fcntl
-import os
 from collections import Counter
 from collections.abc import Iterator
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 
 from campus.common.encrypted_fields import EncryptedBinaryField
 from campus.common.encryption import ENVELOPE_BYTES, MAGIC, DecryptionError, rewrap
+from campus.common.storage import media
 
 ROWS_PER_QUERY = 500
 
@@ -67,32 +63,25 @@ def _values(field: EncryptedBinaryField) -> Iterator[tuple[Any, Any]]:
 def rotate_media(*, only_check: bool = False) -> Counter[Outcome]:
     """Rewrap all media files that are encrypted, or only count them."""
     outcomes: Counter[Outcome] = Counter()
-    for folder, _, names in os.walk(settings.MEDIA_ROOT):
-        for name in names:
-            try:
-                if outcome := _rotate_file(Path(folder, name), only_check):
-                    outcomes[outcome] += 1
-            except FileNotFoundError:
-                continue  # deleted meanwhile
-            except DecryptionError:
-                outcomes[Outcome.UNREADABLE] += 1
+    for file in media().walk():
+        try:
+            if outcome := _rotate_file(file.name, only_check):
+                outcomes[outcome] += 1
+        except FileNotFoundError:
+            continue  # deleted meanwhile
+        except DecryptionError:
+            outcomes[Outcome.UNREADABLE] += 1
     return outcomes
 
 
-def _rotate_file(path: Path, only_check: bool) -> Outcome | None:
-    """None for a file that is not encrypted."""
-    with path.open("r+b", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # nobody reads half an envelope
-        envelope = file.read(ENVELOPE_BYTES)
-        if not envelope.startswith(MAGIC):
-            return None
-        rewrapped = rewrap(envelope)
-        if rewrapped == envelope:
-            return Outcome.NEWEST_KEY
-        if only_check:
-            return Outcome.OLDER_KEY
-        before = os.fstat(file.fileno())
-        os.pwrite(file.fileno(), rewrapped, 0)
-        os.fsync(file.fileno())
-        os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))  # its age says when it expires
-    return Outcome.ROTATED
+def _rotate_file(name: str, only_check: bool) -> Outcome | None:
+    """None for a file that is not encrypted, or that somebody has just written."""
+    envelope = media().read(name, ENVELOPE_BYTES)
+    if not envelope.startswith(MAGIC):
+        return None
+    rewrapped = rewrap(envelope)
+    if rewrapped == envelope:
+        return Outcome.NEWEST_KEY
+    if only_check:
+        return Outcome.OLDER_KEY
+    return Outcome.ROTATED if media().replace_head(name, envelope, rewrapped) else None

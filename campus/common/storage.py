@@ -1,8 +1,9 @@
 """Where files lie: media (recordings, photos, crops, galleries, tracks) and reports. All code reaches them through this
-module.
+module, by names; only this one knows the folders.
 
-Rows keep names relative to the media or the reports folder, never paths. Media are encrypted, each file for its name
-alone, except for recordings and what is made or imported of them: programs that decode those need them as they are.
+Media are encrypted, each file for its name alone, except for recordings and what is made or imported of them: programs
+that decode those need them as they are. A machine also has files of its own, which are in the making: uploads, files
+that are being fetched, and what is recorded live (`local_path`).
 """
 
 import errno
@@ -10,9 +11,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol, cast
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -27,22 +29,161 @@ from campus.common.encryption import (
 )
 from recognition.files import atomic_write
 
+STORAGE_MARK = ".rollcall-storage"
 
-class EncryptedStorage(FileSystemStorage):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """What a storage knows of a file. `version` is another one after each change."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    version: str
+
+    @property
+    def modified(self) -> float:
+        """When it was last written, in seconds since 1970."""
+        return self.mtime_ns / 1e9
+
+
+class FileStore(Protocol):
+    """What Rollcall asks of a storage. All methods may raise OSError."""
+
+    def open(self, name: str) -> "File[Any]": ...
+    def exists(self, name: str) -> bool: ...
+    def stat(self, name: str) -> StoredFile: ...
+    def open_with_facts(self, name: str) -> AbstractContextManager[tuple[IO[bytes], StoredFile]]:
+        """The file, to read, and what the storage knows of just this one."""
+
+    def read(self, name: str, length: int = -1) -> bytes:
+        """All of a file, or its first bytes."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file as a whole, in place of an earlier one."""
+
+    def replace_head(self, name: str, head: bytes, by: bytes) -> bool:
+        """Put as many bytes in the place of the first ones. False if the file begins with others meanwhile."""
+
+    def delete(self, name: str) -> None:
+        """It is no error where the file is gone already."""
+
+    def delete_folder(self, folder: str) -> None: ...
+    def walk(self, folder: str = "") -> Iterator[StoredFile]:
+        """All files of a folder and of those in it."""
+
+    def local_copy(self, name: str) -> AbstractContextManager[Path]:
+        """A path of the file on this machine, to read from within the block."""
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """A path on this machine to write to. The file is stored when the block ends well."""
+
+    def store(self, file: Path, name: str) -> None:
+        """Store a complete file of this machine, which stays there."""
+
+
+class LocalStorage(FileSystemStorage):
+    """The media on this machine's disk, or on one that several machines have mounted."""
+
+    def stat(self, name: str) -> StoredFile:
+        return _stored_file(name, os.stat(self.path(name)))  # noqa: PTH116
+
+    @contextmanager
+    def open_with_facts(self, name: str) -> Iterator[tuple[IO[bytes], StoredFile]]:
+        with Path(self.path(name)).open("rb") as file:
+            yield file, _stored_file(name, os.fstat(file.fileno()))
+
+    def read(self, name: str, length: int = -1) -> bytes:
+        with Path(self.path(name)).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # not while `replace_head` writes
+            return file.read(length)
+
+    def write(self, name: str, content: bytes) -> None:
+        with self.writing(name) as path:
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+
+    def replace_head(self, name: str, head: bytes, by: bytes) -> bool:
+        # Within the file: whoever writes or deletes it meanwhile puts another one in its place or none, which stays.
+        with Path(self.path(name)).open("r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if file.read(len(head)) != head:
+                return False
+            before = os.fstat(file.fileno())
+            os.pwrite(file.fileno(), by, 0)
+            os.fsync(file.fileno())
+            os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))  # its age says when it expires
+        return True
+
+    def delete_folder(self, folder: str) -> None:
+        shutil.rmtree(self.path(folder), ignore_errors=True)
+
+    def walk(self, folder: str = "") -> Iterator[StoredFile]:
+        for parent, _folders, names in os.walk(self.path(folder)):
+            for file in sorted(names):
+                path = Path(parent, file)
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    if not path.is_symlink():
+                        yield _stored_file(path.relative_to(self.location).as_posix(), path.stat())
+
+    @contextmanager
+    def local_copy(self, name: str) -> Iterator[Path]:
+        yield Path(self.path(name))
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        return atomic_write(Path(self.path(name)))
+
+    def store(self, file: Path, name: str) -> None:
+        with self.writing(name) as path:
+            try:
+                os.link(file, path)  # large files are not copied
+            except OSError:
+                shutil.copy(file, path)
+
+
+class LocalReports(LocalStorage):
+    """The reports on this machine's disk."""
+
+    @property
+    def base_location(self) -> str:
+        return str(settings.REPORTS_DIR)
+
+    @property
+    def location(self) -> str:
+        return os.path.abspath(self.base_location)  # noqa: PTH100
+
+
+def _stored_file(name: str, status: os.stat_result) -> StoredFile:
+    # Also the time of its last change in any way, since a new key leaves the other one as it was.
+    version = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return StoredFile(name=name, size=status.st_size, mtime_ns=status.st_mtime_ns, version=version)
+
+
+class EncryptedStorage(Storage):
     """Django's storage for the media that are encrypted. Files are read and written as a whole."""
 
     def _open(self, name: str, mode: str = "rb") -> "File[Any]":
-        self.path(name)  # raises SuspiciousFileOperation for a name outside
         return ContentFile(read_media(name), name=name)
 
     def _save(self, name: str, content: "File[Any]") -> str:
-        self.path(name)
         content.seek(0)
         write_media(name, content.read())
         return name
 
+    def delete(self, name: str) -> None:
+        delete_media(name)
+
+    def exists(self, name: str) -> bool:
+        return media().exists(name)
+
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        return clear_storage().listdir(path)
+
+    def path(self, name: str) -> str:
+        return clear_storage().path(name)
+
     def size(self, name: str) -> int:
-        return super().size(name) - OVERHEAD_BYTES
+        return media().stat(name).size - OVERHEAD_BYTES
 
 
 def clear_storage() -> Storage:
@@ -50,40 +191,44 @@ def clear_storage() -> Storage:
     return storages["clear"]
 
 
-def media_path(*parts: str | os.PathLike[str]) -> Path:
-    """The path of a media file or folder, given by its stored name or by the parts of it."""
+def media() -> FileStore:
+    """The stored media, encrypted ones as they are stored."""
+    return cast(FileStore, storages["clear"])
+
+
+def reports() -> FileStore:
+    """The workbooks."""
+    return cast(FileStore, storages["reports"])
+
+
+def local_path(*parts: str | os.PathLike[str]) -> Path:
+    """A path on this machine's own disk, of a file that is in the making."""
     return Path(settings.MEDIA_ROOT, *parts)
+
+
+def disk_usages() -> "dict[str, shutil._ntuple_diskusage]":
+    """How full the disks of this machine's folders are."""
+    folders = {"media": settings.MEDIA_ROOT, "reports": settings.REPORTS_DIR}
+    return {name: shutil.disk_usage(folder) for name, folder in folders.items()}
 
 
 def mark_storage(**_: object) -> None:
     """Handles `post_migrate`: leave a file by which a worker sees that it is this storage that it reaches."""
-    _storage_mark().touch(mode=0o600)
+    if not media().exists(STORAGE_MARK):
+        media().write(STORAGE_MARK, b"")
 
 
 def is_storage_here() -> bool:
     """Whether this machine reaches the storage, and not only an empty folder in its place."""
-    return _storage_mark().exists()
-
-
-def _storage_mark() -> Path:
-    return media_path(".rollcall-storage")
-
-
-def media_name(path: Path) -> str:
-    """The name to store for a path from `media_path`."""
-    return path.relative_to(settings.MEDIA_ROOT).as_posix()
-
-
-def media_files(folder: str, pattern: str = "*") -> Iterator[Path]:
-    """The entries of a media folder that match the pattern; none where there is no such folder."""
-    return media_path(folder).glob(pattern)
+    try:
+        return media().exists(STORAGE_MARK)
+    except OSError:
+        return False
 
 
 def read_media(name: str) -> bytes:
     """The content of an encrypted media file. Raises OSError if it is missing or damaged, and UnknownKey."""
-    with media_path(name).open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)  # see campus.common.key_rotation
-        encrypted = file.read()
+    encrypted = media().read(name)
     try:
         return decrypt(encrypted, _place(name))
     except UnknownKey:
@@ -113,9 +258,7 @@ def read_media_or_nothing(name: str) -> bytes:
 
 def write_media(name: str, content: bytes) -> None:
     """Encrypt and write a media file as a whole, in place of an earlier one. Raises OSError when the disk is full."""
-    with atomic_write(media_path(name)) as temporary:
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(encrypt(content, _place(name)))
+    media().write(name, encrypt(content, _place(name)))
 
 
 def _place(name: str) -> str:
@@ -124,14 +267,9 @@ def _place(name: str) -> str:
 
 def delete_media(name: str) -> None:
     """Delete a media file; it is no error where it is gone already."""
-    media_path(name).unlink(missing_ok=True)
+    media().delete(name)
 
 
-def delete_media_folder(*parts: str | os.PathLike[str]) -> None:
+def delete_media_folder(*parts: str) -> None:
     """Delete a media folder with all that is in it; it is no error where it is gone already."""
-    shutil.rmtree(media_path(*parts), ignore_errors=True)
-
-
-def report_path(*parts: str | os.PathLike[str]) -> Path:
-    """The path of a workbook in the reports folder."""
-    return Path(settings.REPORTS_DIR, *parts)
+    media().delete_folder("/".join(parts))

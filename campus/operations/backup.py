@@ -29,11 +29,13 @@ from typing import IO, Any, Final
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from campus.common.encryption import key_ids
+from campus.common.storage import FileStore, media, reports
 from campus.operations.models import Backup
 from campus.operations.sealed_files import DamagedBackup, SealedReader, SealedWriter
 from campus.operations.table_rows import dump_rows, load_rows, snapshot
@@ -52,7 +54,7 @@ class BackupError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
+class FileEntry:
     """A file of the media or the reports folder; `content` names what the backup folder has of it."""
 
     folder: str
@@ -74,9 +76,9 @@ class Manifest:
     new_bytes: int = 0
 
 
-def stored_folders() -> dict[str, Path]:
-    """The folders that are backed up, by their names in backups."""
-    return {"media": Path(settings.MEDIA_ROOT), "reports": Path(settings.REPORTS_DIR)}
+def stores() -> dict[str, FileStore]:
+    """The stored files that are backed up, by what they are called in backups."""
+    return {"media": media(), "reports": reports()}
 
 
 class BackupFolder:
@@ -178,7 +180,7 @@ def make_backup(folder: BackupFolder, parts: Iterable[str], say: Callable[[str],
         manifest = Manifest(parts=[part for part in PARTS if part in parts])
         if "keys" in parts:
             folder.write_json(name, "keys", _running_keys())
-        files: dict[tuple[str, str], StoredFile] = {}
+        files: dict[tuple[str, str], FileEntry] = {}
         if "storage" in parts:
             manifest.new_bytes += _copy_files(folder, files, say)
         if "database" in parts:
@@ -218,34 +220,23 @@ def _write_rows(folder: BackupFolder, name: str) -> int:
     return count
 
 
-def _copy_files(folder: BackupFolder, files: dict[tuple[str, str], StoredFile], say: Callable[[str], None]) -> int:
+def _copy_files(folder: BackupFolder, files: dict[tuple[str, str], FileEntry], say: Callable[[str], None]) -> int:
     """Copy what the folder does not have yet, and add all to `files`; returns how many bytes were new."""
     count = size = 0
-    for kind, root in stored_folders().items():
-        for path in _walk(root):
-            name = path.relative_to(root).as_posix()
-            with suppress(FileNotFoundError), path.open("rb") as source:  # it may have been deleted meanwhile
-                status = os.fstat(source.fileno())
-                # Also the time of its last change in any way, since a new key leaves the other one as it was.
-                content = folder.content_name(kind, name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    for kind, store in stores().items():
+        for listed in store.walk():
+            with suppress(FileNotFoundError), store.open_with_facts(listed.name) as (source, file):
+                content = folder.content_name(kind, file.name, file.size, file.version)
                 target_path = folder.content_path(content)
                 if not target_path.exists():
                     with folder.write(target_path, content) as target:
                         shutil.copyfileobj(source, target, COPY_BYTES)
-                    count, size = count + 1, size + status.st_size
-                files[kind, name] = StoredFile(
-                    folder=kind, name=name, size=status.st_size, mtime_ns=status.st_mtime_ns, content=content
+                    count, size = count + 1, size + file.size
+                files[kind, file.name] = FileEntry(
+                    folder=kind, name=file.name, size=file.size, mtime_ns=file.mtime_ns, content=content
                 )
     say(f"{count} new files, {size} bytes")
     return size
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, _folders, names in os.walk(root):
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not path.is_symlink():
-                yield path
 
 
 def delete_old_backups(folder: BackupFolder, keep: int) -> list[str]:
@@ -293,18 +284,18 @@ def restore_storage(folder: BackupFolder, name: str) -> int:
     """Write the files of a backup; those that are there as they were are left. Returns how many were written."""
     count = 0
     for entry in folder.read_json(name, "files"):
-        file = StoredFile(**entry)
-        root = stored_folders()[file.folder]
-        path = root / file.name
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise DamagedBackup("The backup names a file outside the folders.")
-        with suppress(FileNotFoundError):
-            status = path.stat()
-            if (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns):
-                continue
+        file = FileEntry(**entry)
+        store = stores()[file.folder]
+        try:
+            with suppress(FileNotFoundError):
+                found = store.stat(file.name)
+                if (found.size, found.mtime_ns) == (file.size, file.mtime_ns):
+                    continue
+        except SuspiciousOperation:
+            raise DamagedBackup("The backup names a file outside the folders.") from None
         with (
             folder.read(folder.content_path(file.content), file.content) as source,
-            atomic_write(path) as temporary,
+            store.writing(file.name) as temporary,
         ):
             temporary.touch(mode=0o600)
             with temporary.open("wb") as target:

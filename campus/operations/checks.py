@@ -3,7 +3,6 @@
 `QUICK_CHECKS` are for pages and probes. `ALL_CHECKS` also start programs and connect to other machines.
 """
 
-import shutil
 import smtplib
 import socket
 import ssl
@@ -31,7 +30,7 @@ from kombu.exceptions import OperationalError
 
 from campus.academics.selectors import embedders_in_use
 from campus.common import jobs
-from campus.common.storage import delete_media, media_path, read_media, report_path, write_media
+from campus.common.storage import delete_media, disk_usages, read_media, reports, write_media
 from campus.monitoring.workers import running_workers
 from campus.operations import selectors
 from campus.operations.models import Backup
@@ -163,11 +162,10 @@ def check_broker() -> Finding:
 def check_storage() -> Finding:
     """Writes, reads and deletes a small file in each folder."""
     name, content = f".probe-{uuid.uuid4().hex}", uuid.uuid4().bytes
-    report = report_path(name)
     try:
         write_media(name, content)
-        report.write_bytes(content)
-        if read_media(name) != content or report.read_bytes() != content:
+        reports().write(name, content)
+        if read_media(name) != content or reports().read(name) != content:
             return Finding(
                 State.PROBLEM,
                 _("The storage gives back something else than was written."),
@@ -182,7 +180,7 @@ def check_storage() -> Finding:
     finally:
         try:
             delete_media(name)
-            report.unlink(missing_ok=True)
+            reports().delete(name)
         except OSError:
             pass  # the folder is not there at all
     return _ok(_("Files can be written, read and deleted."))
@@ -190,7 +188,7 @@ def check_storage() -> Finding:
 
 def check_disk() -> Finding:
     free, total = min(
-        ((disk.free, disk.total) for disk in map(shutil.disk_usage, (media_path(), report_path()))),
+        ((disk.free, disk.total) for disk in disk_usages().values()),
         key=lambda disk: disk[0] / disk[1],
     )
     text = _("%(free)s GB of %(total)s GB are free.") % {"free": round(free / 1e9), "total": round(total / 1e9)}

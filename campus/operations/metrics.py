@@ -2,7 +2,6 @@
 which web process is asked, nor on which machine.
 """
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
@@ -12,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from campus.common.jobs import QUEUES
-from campus.common.storage import media_path, report_path
+from campus.common.storage import disk_usages
 from campus.monitoring.workers import running_workers
 from campus.operations import selectors
 from campus.operations.models import Backup, RequestCount
@@ -98,8 +97,7 @@ def _recording_metrics() -> Iterator[Metric]:
 def _server_metrics() -> Iterator[Metric]:
     free = _gauge("storage_free_bytes", "Free on the disk of a folder.", "folder")
     size = _gauge("storage_size_bytes", "The size of the disk of a folder.", "folder")
-    for folder, path in (("media", media_path()), ("reports", report_path())):
-        disk = shutil.disk_usage(path)
+    for folder, disk in disk_usages().items():
         free.add_metric((folder,), disk.free)
         size.add_metric((folder,), disk.total)
     alarms = _gauge("alarms", "Alarms that are on.", "kind")

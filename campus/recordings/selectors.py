@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -232,7 +231,7 @@ def _clip_at(recording: Recording, second: float) -> Clip | None:
 class FootageStretch:
     """A part of a file, from second `start` to `end`, that lies at second `recording_start` of its recording."""
 
-    path: Path
+    name: str
     info: VideoInfo
     start: float
     end: float
@@ -242,8 +241,8 @@ class FootageStretch:
 def footage_between(recording: Recording, start: float, end: float) -> list[FootageStretch]:
     """What shows these seconds of the recording, in order. Raises UserError if nothing does."""
     if not recording.collected:
-        path, info = Path(recording.file.path), video_info(recording)
-        return [FootageStretch(path=path, info=info, start=start, end=end, recording_start=start)]
+        name, info = str(recording.file.name), video_info(recording)
+        return [FootageStretch(name=name, info=info, start=start, end=end, recording_start=start)]
     stretches = []
     for clip in recording.clips.select_related("footage_file").order_by("recording_start"):
         first, last = max(start, clip.recording_start), min(end, clip.recording_end)
@@ -251,7 +250,7 @@ def footage_between(recording: Recording, start: float, end: float) -> list[Foot
             file_starts = clip.recording_start - clip.start
             stretches.append(
                 FootageStretch(
-                    path=Path(clip.footage_file.file.path),
+                    name=str(clip.footage_file.file.name),
                     info=recording.adjust_picture(video_info(clip.footage_file)),
                     start=first - file_starts,
                     end=last - file_starts,
@@ -263,8 +262,8 @@ def footage_between(recording: Recording, start: float, end: float) -> list[Foot
     return stretches
 
 
-def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, float]:
-    """The file that shows this second of the recording, what it is, and at which second of the recording it starts.
+def footage_at(recording: Recording, second: float) -> tuple[str, VideoInfo, float]:
+    """The name of the file that shows this second of the recording, what it is, and the second at which it starts.
 
     Raises UserError if there is no footage of that moment.
     """
@@ -272,4 +271,4 @@ def footage_at(recording: Recording, second: float) -> tuple[Path, VideoInfo, fl
     if picture is None:
         raise UserError("There is no footage of that moment.")
     info, footage_file, file_start = picture
-    return Path((footage_file or recording).file.path), info, file_start
+    return str((footage_file or recording).file.name), info, file_start

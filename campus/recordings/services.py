@@ -2,9 +2,7 @@
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +19,7 @@ from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.picture_settings import PICTURE_FIELDS
-from campus.common.storage import delete_media_folder, media_path
+from campus.common.storage import delete_media, delete_media_folder, local_path
 from campus.common.upload_limits import check_upload_size
 from campus.recordings.models import UNPROCESSED, Recording, Segment
 from campus.recordings.placement import guess_offset
@@ -56,7 +54,7 @@ def create_recording(
         raise UserError("{name} is empty. Choose another file.", name=name)
     # A file that Django wrote to this disk is only renamed.
     coming = 0 if hasattr(file, "temporary_file_path") else size
-    check_upload_size(size, media_path(), coming=coming)
+    check_upload_size(size, local_path(), coming=coming)
     digest = hashlib.sha256()
     for chunk in file.chunks(1024 * 1024):
         digest.update(chunk)
@@ -76,7 +74,7 @@ def create_recording(
             recording.save(force_insert=True)
             jobs.INGEST.request(recording.pk)
     except Exception as error:
-        media_path(recording.file.field.generate_filename(recording, name)).unlink(missing_ok=True)
+        delete_media(recording.file.field.generate_filename(recording, name))
         if isinstance(error, IntegrityError):
             refuse_duplicate(lecture, recording.sha256)
         if isinstance(error, OSError) and disk_full(error):
@@ -207,14 +205,14 @@ def _delete_segments(recording: Recording) -> None:
     """Delete the segments with their tracks. A worker that still holds one can neither go on nor finish it."""
     recording.segments.all().delete()
     transaction.on_commit(publish_due_segments, robust=True)
-    transaction.on_commit(lambda: shutil.rmtree(tracks_folder(recording), ignore_errors=True))
+    transaction.on_commit(lambda: delete_media_folder(tracks_folder(recording)))
 
 
-def tracks_folder(recording: Recording) -> Path:
+def tracks_folder(recording: Recording) -> str:
     """Where workers keep the tracks of a recording. They hold embeddings of bystanders, so they are deleted after the
     vote.
     """
-    return media_path("tracks", str(recording.pk))
+    return f"tracks/{recording.pk}"
 
 
 # Steps of the work.

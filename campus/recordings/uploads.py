@@ -26,10 +26,11 @@ from campus.academics.models import Lecture
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import media_files, media_path
+from campus.common.storage import local_path, media
 from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
 from campus.recordings.services import place_fields, refuse_duplicate
+from recognition.files import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def create_upload(
     active = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
     reserved_bytes = Least(F("size") - F("offset"), F("offset") + FIRST_RESERVED_BYTES)
     reserved = active.aggregate(bytes=Sum(reserved_bytes))["bytes"] or 0
-    check_upload_size(size, media_path(), reserved=reserved)
+    check_upload_size(size, local_path(), reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
         lecture=lecture,
@@ -125,7 +126,7 @@ def append_to_upload(
     """
     if length > upload.size - offset:
         raise UserError("These are more bytes than were announced. Start the upload again.")
-    check_upload_size(length, media_path())
+    check_upload_size(length, local_path())
     writer = uuid4().hex
     held = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
     if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
@@ -193,11 +194,9 @@ def finish_upload(*, upload: Upload) -> Recording:
     if the bytes are gone; the upload is deleted in both cases.
     """
     part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
-    kept = media_path(name)
     try:
-        # A server that was stopped between the renaming and the commit has left the file under the recording's name.
-        file = next(path for path in (part, kept) if path.exists()).open("rb")
-    except (StopIteration, FileNotFoundError):
+        file = part.open("rb")
+    except FileNotFoundError:
         if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
             return finished
         delete_upload(upload=upload)
@@ -218,9 +217,7 @@ def finish_upload(*, upload: Upload) -> Recording:
         )
         try:
             refuse_duplicate(upload.lecture, upload.sha256)
-            if part.exists():
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(kept)
+            media().store(part, name)
             try:
                 with transaction.atomic():
                     recording.save(force_insert=True)
@@ -230,9 +227,10 @@ def finish_upload(*, upload: Upload) -> Recording:
                 refuse_duplicate(upload.lecture, upload.sha256)
                 raise
         except UserError:
-            kept.unlink(missing_ok=True)
+            media().delete(name)
             delete_upload(upload=upload)
             raise
+        part.unlink(missing_ok=True)
     upload.recording = recording
     log.info("recording %s: %d bytes for lecture %s, by tus", recording.pk, recording.size, recording.lecture_id)
     return recording
@@ -246,8 +244,8 @@ def verify_upload(*, recording: Recording) -> None:
     upload = Upload.objects.filter(recording=recording).first()
     if upload is None:
         return  # it arrived in one request, which computed the SHA-256
-    with Path(recording.file.path).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    with media().local_copy(str(recording.file.name)) as path:
+        sha256 = sha256_of(path)
     row = Recording.objects.filter(pk=recording.pk)
     if upload.sha256 and upload.sha256 != sha256:
         row.update(sha256="")  # so that the undamaged file is no duplicate
@@ -269,11 +267,12 @@ def delete_upload(*, upload: Upload) -> None:
 
 
 def finish_complete_uploads() -> None:
-    """Make recordings of uploads whose bytes are all here although their sender went away before saying so."""
+    """Make recordings of uploads whose bytes are all on this machine although their sender never said so."""
     complete = Upload.objects.filter(recording=None, offset=F("size"), expires_at__gt=timezone.now())
     for upload in complete.select_related("lecture", "user"):
-        with suppress(UserError):
-            finish_upload(upload=upload)
+        if part_path(upload).exists():
+            with suppress(UserError):
+                finish_upload(upload=upload)
 
 
 def delete_expired_uploads() -> None:
@@ -282,10 +281,10 @@ def delete_expired_uploads() -> None:
     for upload in Upload.objects.filter(expires_at__lt=now):
         delete_upload(upload=upload)
     known = {str(pk) for pk in Upload.objects.filter(recording=None).values_list("pk", flat=True)}
-    for path in media_files("uploads", "*.part"):
+    for path in local_path("uploads").glob("*.part"):
         if path.stem not in known and path.stat().st_mtime < (now - DISK_RESERVATION).timestamp():
             path.unlink(missing_ok=True)
 
 
 def part_path(upload: Upload) -> Path:
-    return media_path("uploads", f"{upload.pk}.part")
+    return local_path("uploads", f"{upload.pk}.part")

@@ -154,7 +154,8 @@ for _folder in (DATA_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
 FILE_UPLOAD_PERMISSIONS = 0o600
 STORAGES = {
     "default": {"BACKEND": "campus.common.storage.EncryptedStorage"},
-    "clear": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "clear": {"BACKEND": "campus.common.storage.LocalStorage"},
+    "reports": {"BACKEND": "campus.common.storage.LocalReports"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

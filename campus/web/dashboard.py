@@ -1,6 +1,5 @@
 """The registrar's first page: what is to do, today's lectures, recordings in progress, storage and workers."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +30,7 @@ from campus.biometrics.selectors import (
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
-from campus.common.storage import media_path
+from campus.common.storage import disk_usages
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, current_recordings_for, recordings_for
@@ -330,7 +329,7 @@ def _todo(
 
 def storage_for(user: AnyUser) -> Storage:
     """How full the disk is, and how much of it the user's recordings and photos take."""
-    disk = shutil.disk_usage(media_path())
+    disk = disk_usages()["media"]
     recordings = recordings_for(user).aggregate(n=Count("pk"), size=Sum("size"))
     return Storage(
         free=disk.free,

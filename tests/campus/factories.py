@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -17,7 +18,7 @@ from campus.attendance.proposals import recount_lecture
 from campus.biometrics.models import FacePhoto, Gallery, LectureFace
 from campus.biometrics.selectors import embedder_in_use
 from campus.cctv.models import Camera, FootageFile, Source
-from campus.common.storage import write_media
+from campus.common.storage import local_path, write_media
 from campus.recordings.models import Recording, Segment
 from campus.recordings.review import ReviewReason
 
@@ -115,6 +116,11 @@ def planned(lecture_: Lecture | None = None, *, segments: int = 2, **fields: Any
         Segment(recording=row, index=i, start=60.0 * i, end=60.0 * (i + 1)) for i in range(segments)
     )
     return row
+
+
+def tracks_folder(recording: Recording) -> Path:
+    """Where its tracks lie."""
+    return local_path("tracks", str(recording.pk))
 
 
 def records(lecture_: Lecture, **fields: Any) -> Recording:

@@ -18,9 +18,9 @@ from campus.attendance.proposals import save_attendance
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import request_training
 from campus.common import jobs
-from campus.common.storage import media_path, read_media, write_media
+from campus.common.storage import local_path, read_media, write_media
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import start_due_votes, tracks_folder
+from campus.recordings.services import start_due_votes
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
@@ -82,7 +82,7 @@ def written_rows(recording: Recording) -> Any:
         AttendanceRecord.objects.filter(lecture=recording.lecture).order_by("student_id"),
     )
     rows = [{key: value for key, value in row.items() if key not in drop} for table in tables for row in table.values()]
-    crops = sorted(path.name for path in media_path("crops", str(recording.pk)).glob("*"))
+    crops = sorted(path.name for path in local_path("crops", str(recording.pk)).glob("*"))
     reports = list(Report.objects.filter(recording=recording).values("file_name", "sha256"))
     return rows, crops, reports
 
@@ -97,7 +97,7 @@ def test_a_vote_writes_rows_crops_and_workbook(settings) -> None:
     assert [record.status for record in records] == ["present", "left_early", "absent"]
     assert recording.unknown_people.count() == 1
     assert Path(settings.REPORTS_DIR, recording.report.file_name).exists()
-    assert not tracks_folder(recording).exists()
+    assert not factories.tracks_folder(recording).exists()
 
 
 def test_a_vote_takes_no_more_queries_for_more_students() -> None:
@@ -123,12 +123,12 @@ def test_voting_again_gives_the_same_result(settings) -> None:
     course = create_class(2)
     train_gallery(course)
     recording = create_processed_recording(course, [[0], [0, 9]], failed=())
-    kept = {path.name: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    kept = {path.name: path.read_bytes() for path in factories.tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
     first = written_rows(run_vote(recording))
     for name, content in kept.items():
-        tracks_folder(recording).mkdir(exist_ok=True)
-        (tracks_folder(recording) / name).write_bytes(content)
+        factories.tracks_folder(recording).mkdir(exist_ok=True)
+        (factories.tracks_folder(recording) / name).write_bytes(content)
     for pk, result in results.items():
         Segment.objects.filter(pk=pk).update(result=result)
     Recording.objects.filter(pk=recording.pk).update(state="aggregating", attempts=0)
@@ -188,7 +188,7 @@ def test_failed_segments_are_reported_and_tracks_kept_for_a_retry() -> None:
     assert [reason["code"] for reason in recording.review_reasons] == ["gaps"]
     assert not AttendanceRecord.objects.filter(machine_status="absent").exists()
     assert str(recording.error) == "These segments could not be processed: 0:01:00 to 0:03:00. That part is damaged."
-    assert tracks_folder(recording).exists()
+    assert factories.tracks_folder(recording).exists()
 
 
 def test_a_vote_fails_with_too_few_segments() -> None:
@@ -251,7 +251,7 @@ def test_overrides_of_faces_hold_in_the_next_vote() -> None:
     course = create_class(3)
     train_gallery(course)
     recording = create_processed_recording(course, [[0, 1, 9], [0, 1, 9]])
-    tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    tracks = {path: path.read_bytes() for path in factories.tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
     run_vote(recording)
     first, _, third = course.students.order_by("name")
@@ -261,7 +261,7 @@ def test_overrides_of_faces_hold_in_the_next_vote() -> None:
     records = recording.lecture.records.order_by("student__name")
     assert [record.status for record in records] == ["absent", "present", "present"]
 
-    tracks_folder(recording).mkdir(exist_ok=True)
+    factories.tracks_folder(recording).mkdir(exist_ok=True)
     for path, content in tracks.items():
         path.write_bytes(content)
     for pk, result in results.items():
@@ -283,7 +283,7 @@ def test_students_of_one_segment_are_previewed_before_the_vote() -> None:
     gallery = train_gallery(course)
     students = course.students.order_by("name").values_list("pk", flat=True)
     assert preview(gallery=load_present_gallery(recording)) == list(students[:2])
-    media_path(gallery.path).write_bytes(b"damaged")
+    local_path(gallery.path).write_bytes(b"damaged")
     assert load_present_gallery(recording) is None, "recognition goes on; the vote will report the problem"
 
 
@@ -291,7 +291,7 @@ def test_an_override_during_a_vote_is_not_lost(monkeypatch: pytest.MonkeyPatch) 
     course = create_class(3)
     train_gallery(course)
     recording = create_processed_recording(course, [[0, 9], [0, 9]])
-    tracks = {path: path.read_bytes() for path in tracks_folder(recording).glob("*")}
+    tracks = {path: path.read_bytes() for path in factories.tracks_folder(recording).glob("*")}
     results = dict(recording.segments.values_list("pk", "result"))
     run_vote(recording)
     for path, content in tracks.items():

@@ -31,7 +31,7 @@ from campus.common import jobs
 from campus.common.errors import UserError
 from campus.outbox.models import Delivery
 from campus.recordings.models import Recording, Segment
-from campus.recordings.services import restart_recording, start_due_votes, tracks_folder
+from campus.recordings.services import restart_recording, start_due_votes
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import create_class, train_gallery
@@ -163,7 +163,7 @@ def test_two_cameras_in_any_order_make_one_result(
     ]
     assert count_notifications() == 1
     assert lecture.recordings.filter(unknown_people__isnull=False).count() == 1
-    assert not any(tracks_folder(one).exists() for one in lecture.recordings.all())
+    assert not any(factories.tracks_folder(one).exists() for one in lecture.recordings.all())
 
 
 def test_the_result_is_provisional_until_all_footage_has_arrived(
@@ -180,7 +180,7 @@ def test_the_result_is_provisional_until_all_footage_has_arrived(
     assert build_register(lecture.course).lectures == ()
     with pytest.raises(UserError, match="More footage"):
         sign_off_lecture(lecture=lecture, user=factories.registrar())
-    assert tracks_folder(lecture.recordings.get()).exists()
+    assert factories.tracks_folder(lecture.recordings.get()).exists()
     add_footage(footage_file(right, 0, *RIGHT), footage_file(left, 2, *LEFT[2:]))
     assert provisional_result(lecture) is None
     assert build_register(lecture.course).lectures == (lecture,)
@@ -195,7 +195,7 @@ def test_tracks_are_kept_while_more_footage_is_awaited(
     monkeypatch.setattr("workers.maintenance.LEFTOVER_RETENTION_SECONDS", -1)
     clean_up()
     assert recording.segments.exclude(result="").count() == 2
-    assert tracks_folder(recording).exists()
+    assert factories.tracks_folder(recording).exists()
 
 
 def test_missing_footage_makes_nobody_late_or_gone(lecture: Lecture, cameras: tuple[Camera, Camera]) -> None:

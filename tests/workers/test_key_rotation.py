@@ -15,7 +15,7 @@ from django.db import connection
 from campus.common.encrypted_fields import encrypt_for
 from campus.common.encryption import encrypt
 from campus.common.key_rotation import Outcome, rotate_field, rotate_media
-from campus.common.storage import delete_media, media_files, media_path, read_media, write_media
+from campus.common.storage import delete_media, local_path, read_media, write_media
 from campus.outbox.models import WEBHOOK_PREFIX, Webhook
 from campus.outbox.services import renew_secret
 from recognition.files import atomic_write
@@ -41,7 +41,7 @@ def test_everything_gets_the_newest_key(settings: Any) -> None:
     hook, source = Webhook.objects.create(url="https://example.org"), factories.source(secret="öpen sesame")
     factories.photo(content=b"photo")
     write_media("galleries/1.npz", b"gallery")
-    age = media_path("galleries/1.npz").stat().st_mtime_ns
+    age = local_path("galleries/1.npz").stat().st_mtime_ns
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     with pytest.raises(CommandError, match="an older key"):
         rotate("--check")
@@ -54,20 +54,20 @@ def test_everything_gets_the_newest_key(settings: Any) -> None:
     assert Webhook.objects.get().secret == hook.secret
     assert type(source).objects.get().secret == "öpen sesame"
     assert read_media("galleries/1.npz") == b"gallery"
-    assert media_path("galleries/1.npz").stat().st_mtime_ns == age, "it expires when it would have"
+    assert local_path("galleries/1.npz").stat().st_mtime_ns == age, "it expires when it would have"
 
 
 @pytest.mark.django_db
 def test_what_cannot_be_decrypted_is_said_and_left(settings: Any) -> None:
     Webhook.objects.create(url="https://example.org")
     write_media("crops/1.jpg", b"face")
-    before = media_path("crops/1.jpg").read_bytes()
+    before = local_path("crops/1.jpg").read_bytes()
     settings.ENCRYPTION_KEYS = [NEW]
     out = StringIO()
     with pytest.raises(CommandError, match="can't be decrypted"):
         call_command("rotate_keys", stdout=out)
     assert "outbox.Webhook.secret: 0 with an older key, 1 with a key that is missing, or damaged" in out.getvalue()
-    assert media_path("crops/1.jpg").read_bytes() == before
+    assert local_path("crops/1.jpg").read_bytes() == before
     settings.ENCRYPTION_KEYS = [NEW, OLD]
     assert rotate().endswith("All 2 use the newest key.\n")
 
@@ -105,7 +105,7 @@ def test_rotation_under_load_loses_nothing(settings: Any) -> None:
             else:
                 text = texts[version % VERSIONS]
                 Webhook.objects.filter(pk=hook.pk).update(secret=old_secrets[n][version % VERSIONS])
-                with atomic_write(media_path(name)) as beside:
+                with atomic_write(local_path(name)) as beside:
                     beside.write_bytes(old_files[n][version % VERSIONS])
                 secrets[hook.pk], files[name] = text, text.encode()
         write_media(f"crops/{version}.jpg", b"face")
@@ -142,4 +142,4 @@ def test_rotation_under_load_loses_nothing(settings: Any) -> None:
     settings.ENCRYPTION_KEYS = [NEW]
     assert {hook.pk: hook.secret for hook in Webhook.objects.all()} == secrets
     assert {name: read_media(name) for name in names} == files
-    assert {path.name for path in media_files("crops")} == crops, "nothing that was deleted is back"
+    assert {path.name for path in local_path("crops").glob("*")} == crops, "nothing that was deleted is back"

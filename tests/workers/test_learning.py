@@ -19,7 +19,7 @@ from campus.biometrics import lecture_faces, services
 from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import needs_training
 from campus.common import jobs
-from campus.common.storage import media_files, media_path
+from campus.common.storage import local_path
 from recognition.identification import gallery as galleries
 from tests.campus import factories
 from tests.faults import fake_vision
@@ -87,7 +87,7 @@ def test_a_signed_lecture_is_learnt_and_forgotten_when_it_is_reopened(course: Co
     assert not needs_training(course)
     overrides.reopen_lecture(lecture=lecture, user=factories.registrar())
     assert learn(course) == {}
-    assert not list(media_files("crops/lectures", "*")), "no picture is left"
+    assert not list(local_path("crops/lectures").glob("*")), "no picture is left"
     assert not needs_training(course), "it was trained without them"
 
 
@@ -160,7 +160,7 @@ def test_a_removed_recording_leaves_nothing(course: Course) -> None:
     assert learn(course)
     remove_recording(recording=lecture.recordings.get(), user=factories.registrar())
     assert learn(course) == {}
-    assert not list(media_files("crops/lectures", "*"))
+    assert not list(local_path("crops/lectures").glob("*"))
 
 
 def test_twelve_of_the_latest_lectures_are_kept_for_a_year(course: Course) -> None:
@@ -205,7 +205,7 @@ def test_a_class_that_changes_its_face_model_learns_again(course: Course, monkey
     face = LectureFace.objects.first()
     assert face is not None
     assert (face.embedder, face.state) == ("facenet-20180408", "learnt")
-    assert media_path(face.crop).is_file()
+    assert local_path(face.crop).is_file()
 
 
 def compare(course: Course) -> list[set[int]]:
@@ -233,6 +233,6 @@ def test_unknown_people_of_several_lectures_are_one_person(course: Course) -> No
 def test_an_unknown_person_without_pictures_is_nobody_else(course: Course) -> None:
     for _ in range(2):
         hold_lecture(course, 0, 3)
-    for path in media_files("crops", "*/*.jpg"):
+    for path in local_path("crops").glob("*/*.jpg"):
         path.unlink()
     assert compare(course) == []

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError
-from campus.common.storage import media_path, read_media, write_media
+from campus.common.storage import local_path, read_media, write_media
 from campus.recordings.models import Segment
 from recognition.errors import Cancelled, UnreadableRecording, WeightsMissing
 from recognition.messages import Message
@@ -172,7 +172,7 @@ def test_without_the_storage_no_file_is_said_to_be_missing(segment: Segment, set
 
 def test_a_damaged_file_is_not_the_machines_fault(segment: Segment) -> None:
     write_media("x.bin", b"content")
-    media_path("x.bin").write_bytes(b"damaged" * 20)
+    local_path("x.bin").write_bytes(b"damaged" * 20)
     with pytest.raises(OSError, match="decrypted") as caught:
         read_media("x.bin")
     assert run_failing_attempt(segment, caught.value).attempts == 1

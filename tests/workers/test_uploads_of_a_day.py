@@ -21,7 +21,7 @@ from campus.attendance.recording_review import accept_recording, move_recording,
 from campus.common import jobs
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
-from campus.recordings.services import start_due_votes, tracks_folder
+from campus.recordings.services import start_due_votes
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import add_photos, create_class, train_gallery
@@ -182,10 +182,10 @@ def test_files_that_are_processed_together_are_voted_on_together(
         recordings.append(factories.recording(lecture, content=content, original_name=f"part{n}.mp4"))
     first, _, last = recordings
     process(first)
-    assert tracks_folder(first).exists(), "the lecture's other files are still to be processed"
+    assert factories.tracks_folder(first).exists(), "the lecture's other files are still to be processed"
     for recording in recordings[1:]:
         process(recording)
-    assert not any(tracks_folder(recording).exists() for recording in recordings)
+    assert not any(factories.tracks_folder(recording).exists() for recording in recordings)
     assert [recording.unknown_people.count() for recording in recordings] == [1, 0, 1]
     client.force_login(teacher)
     page = client.get(reverse("lecture", args=[lecture.pk])).content.decode()
@@ -202,14 +202,16 @@ def test_files_that_are_processed_together_are_voted_on_together(
 
 def test_a_face_that_was_named_keeps_its_name_in_a_joint_vote(lecture: Lecture, teacher: User) -> None:
     first = upload(lecture, [[0, 1, 30]] * 4, name="part0.mp4", started_at=lecture.starts_at.isoformat())
-    assert (first.state, tracks_folder(first).exists()) == ("needs_review", True), "more is expected of the lecture"
+    assert (first.state, factories.tracks_folder(first).exists()) == ("needs_review", True), (
+        "more is expected of the lecture"
+    )
     student = lecture.course.students.get(name="Student 5")
     name_unknown_person(person=first.unknown_people.get(), student=student, user=teacher)
     began = lecture.starts_at + timedelta(minutes=4)
     upload(lecture, [ATTENDING] * 6, name="part1.mp4", started_at=began.isoformat())
     first.refresh_from_db()
     assert (first.state, first.unknown_people.get().student_id) == ("done", student.pk)
-    assert not tracks_folder(first).exists()
+    assert not factories.tracks_folder(first).exists()
     assert lecture.records.get(student=student).status == "left_early"
 
 
@@ -224,7 +226,7 @@ def test_three_files_without_a_clock_wait_until_they_are_placed(lecture: Lecture
     assert statuses(lecture) == RIGHT
     people = UnknownPerson.objects.filter(recording__lecture=lecture)
     assert (people.count(), people.filter(same_as=None).count()) == (3, 1), "voted on together"
-    assert not any(tracks_folder(part).exists() for part in parts)
+    assert not any(factories.tracks_folder(part).exists() for part in parts)
 
 
 def test_a_student_without_photos_is_never_absent(lecture: Lecture, course: Course, client: Client) -> None:

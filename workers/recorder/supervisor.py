@@ -26,7 +26,7 @@ from campus.cctv.live_recording import (
     save_recorded_file,
 )
 from campus.cctv.models import Camera, Source
-from campus.common.storage import media_path
+from campus.common.storage import local_path
 from recognition.errors import RecognitionError
 from recognition.media.video import probe
 from recognition.messages import Message, join_messages
@@ -67,7 +67,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.owner = uuid4().hex
-        self.folder = media_path("live")
+        self.folder = local_path("live")
         self.sessions: dict[int, Session] = {}  # by camera
         self.leased_sources: dict[int, float] = {}  # when each lease was taken or renewed, by the monotonic clock
         self.exhausted_sources: set[int] = set()  # have reached their limit of bytes a day

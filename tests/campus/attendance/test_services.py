@@ -17,7 +17,7 @@ from campus.attendance.services import delete_recording
 from campus.attendance.status_rules import status_from_times
 from campus.common.errors import UserError
 from campus.common.intervals import merge_intervals
-from campus.common.storage import media_path, read_media
+from campus.common.storage import local_path, read_media
 from campus.recordings.models import Recording
 from campus.recordings.selectors import coverage, gaps_in_files
 from recognition.types import Attendance, Crop, Presence, UnknownPerson
@@ -83,7 +83,7 @@ def test_writing_twice_gives_the_same_and_new_pictures_replace_old(
     recording: Recording, django_capture_on_commit_callbacks
 ) -> None:
     first, *_ = recording.lecture.course.students.all()
-    folder = media_path("crops", str(recording.pk))
+    folder = local_path("crops", str(recording.pk))
 
     def rows() -> Any:
         keep = [{**row, "id": 0} for row in recording.sightings.order_by("student_id").values()]

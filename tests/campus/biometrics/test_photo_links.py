@@ -31,7 +31,7 @@ from campus.biometrics.photo_links import (
 from campus.biometrics.selectors import course_photos
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_files, media_path
+from campus.common.storage import local_path
 from campus.outbox.models import Delivery
 from campus.outbox.services import deliver
 from campus.outbox.student_emails import queue_photo_refusal, queue_photo_request
@@ -105,7 +105,7 @@ def test_of_a_refused_photo_and_of_one_that_can_not_be_used_only_the_small_pictu
     refuse_sent_photo(photo=refused, reason="Not you.", user=registrar)
     refused.refresh_from_db()
     assert (refused.state, refused.refusal) == (SentPhoto.State.REFUSED, "Not you.")
-    assert {path.name for path in media_files("sent")} == {f"{refused.pk}.small.jpg", f"{dark.pk}.small.jpg"}
+    assert {path.name for path in local_path("sent").glob("*")} == {f"{refused.pk}.small.jpg", f"{dark.pk}.small.jpg"}
     assert not FacePhoto.objects.exists()
 
 
@@ -153,8 +153,8 @@ def test_with_the_link_goes_what_was_not_approved(link: PhotoLink, registrar: Us
     else:
         link.student.delete()
     assert not SentPhoto.objects.exists()
-    assert not list(media_files("sent"))
-    assert media_path(str(kept.file.name)).exists()
+    assert not list(local_path("sent").glob("*"))
+    assert local_path(str(kept.file.name)).exists()
 
 
 def test_nobody_sends_by_a_link_that_was_withdrawn_meanwhile(link: PhotoLink):

@@ -29,7 +29,7 @@ from campus.biometrics.photo_zip import (
 )
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_path, write_media
+from campus.common.storage import local_path, write_media
 from recognition.messages import Message
 from tests.campus import factories
 from tests.campus.biometrics.test_photo_import import zipped
@@ -222,7 +222,7 @@ def test_a_worker_makes_the_picture_of_each_folder_once(row: PhotoImport, settin
     with Image.open(io.BytesIO(b"".join(answer)), formats=("JPEG",)) as small:
         assert max(small.size) <= 192
     discard_folder(row=row, folder="all/Anna")
-    assert not list(media_path().rglob(f"*{shown[0].pk}*"))
+    assert not list(local_path().rglob(f"*{shown[0].pk}*"))
 
 
 def test_an_import_is_its_owners_alone(row: PhotoImport, campus: Campus) -> None:

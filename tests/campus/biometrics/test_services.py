@@ -21,7 +21,7 @@ from campus.biometrics.services import (
 )
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media_path
+from campus.common.storage import local_path
 from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -88,7 +88,7 @@ def test_a_photo_without_a_face_is_shown_small_and_nothing_is_left_of_it() -> No
     photo.refresh_from_db()
     assert (photo.thumbnail.read(), photo.crop) == (b"small", "")
     delete_photo(photo=photo)
-    assert not list(media_path().rglob(f"*{photo.pk}*"))
+    assert not list(local_path().rglob(f"*{photo.pk}*"))
 
 
 def test_a_moved_photo_is_checked_anew_and_a_verdict_on_the_student_before_does_not_count() -> None:

@@ -14,7 +14,7 @@ from campus.biometrics import services
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import active_gallery, needs_training, photos_digest
 from campus.common.errors import UserError
-from campus.common.storage import media_path
+from campus.common.storage import local_path
 from recognition.media.file_kind import JPEG_START
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -37,7 +37,7 @@ def train(course: Course) -> Gallery:
     Gallery.objects.filter(course=course).update(active=False)
     Gallery.objects.filter(course=course, state="queued").delete()
     row = factories.gallery(course, embedder=course.wanted_embedder, photos_digest=photos_digest(course))
-    path = media_path("galleries", f"{row.pk}.npz")
+    path = local_path("galleries", f"{row.pk}.npz")
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"gallery")
     row.path = f"galleries/{row.pk}.npz"
@@ -119,7 +119,7 @@ def test_going_back_lasts_until_something_changes(course: Course) -> None:
     assert not needs_training(course), "else the next recording would undo it"
     services.activate_gallery(gallery=new)
     assert active_gallery(course) == new
-    media_path(old.path).unlink()
+    local_path(old.path).unlink()
     with pytest.raises(UserError, match="no file any more"):
         services.activate_gallery(gallery=old)
 
@@ -128,7 +128,7 @@ def test_old_files_go_and_the_one_in_use_stays(course: Course) -> None:
     first = active_gallery(course)
     rows = [train(course) for _ in range(services.MAX_KEPT_GALLERIES + 1)]
     services.activate_gallery(gallery=first)
-    stray = media_path("galleries/stray.npz")
+    stray = local_path("galleries/stray.npz")
     young = stray.with_name("young.npz")
     for path in (stray, young):
         path.write_bytes(b"x")

@@ -16,7 +16,7 @@ from campus.biometrics.services import course_embeddings, save_photo_verdict
 from campus.common.encrypted_fields import EncryptedBinaryField, encrypt_for
 from campus.common.encryption import MAGIC, DecryptionError, UnknownKey
 from campus.common.key_rotation import encrypted_fields
-from campus.common.storage import media_path, read_media, write_media
+from campus.common.storage import local_path, read_media, write_media
 from campus.outbox.models import Webhook
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -114,13 +114,13 @@ def test_every_field_for_faces_and_secrets_is_encrypted() -> None:
 def test_media_are_encrypted_for_their_name(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     name = default_storage.save("crops/1/a.jpg", ContentFile(b"\xff\xd8face"))
-    content = media_path(name).read_bytes()
+    content = local_path(name).read_bytes()
     assert content.startswith(MAGIC)
     assert b"face" not in content
-    assert media_path(name).stat().st_mode & 0o077 == 0
+    assert local_path(name).stat().st_mode & 0o077 == 0
     assert read_media(name) == default_storage.open(name).read() == b"\xff\xd8face"
     assert default_storage.size(name) == 6
-    media_path(name).rename(media_path("crops/1/b.jpg"))
+    local_path(name).rename(local_path("crops/1/b.jpg"))
     with pytest.raises(OSError, match="changed or moved"):
         read_media("crops/1/b.jpg")
     write_media("crops/1/b.jpg", b"another")

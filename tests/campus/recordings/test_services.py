@@ -24,7 +24,6 @@ from campus.recordings.services import (
     restart_recording,
     retry_recording,
     start_due_votes,
-    tracks_folder,
 )
 from recognition import types
 from recognition.messages import Message
@@ -172,12 +171,12 @@ def test_the_plan_is_written_by_who_holds_the_recording() -> None:
 @pytest.mark.parametrize("state", ["uploaded", "processing", "aggregating"])
 def test_cancelling_takes_the_work_away(state: str, django_capture_on_commit_callbacks) -> None:
     recording = factories.planned(state=state)
-    tracks_folder(recording).mkdir(parents=True)
+    factories.tracks_folder(recording).mkdir(parents=True)
     with django_capture_on_commit_callbacks(execute=True):
         cancel_recording(recording=recording, user=None)
     assert recording.state == "cancelled"
     assert not recording.segments.exists()
-    assert not tracks_folder(recording).exists()
+    assert not factories.tracks_folder(recording).exists()
     assert Path(recording.file.path).exists()
     assert jobs.INGEST.claim(recording.pk, "late") is None
     assert jobs.AGGREGATE.claim(recording.pk, "late") is None

@@ -16,7 +16,7 @@ from campus.attendance.models import AttendanceRecord, AttendanceStatus, Report
 from campus.attendance.overrides import sign_off_lecture
 from campus.attendance.reports import write_missing_roll_reports
 from campus.attendance.roll import mark_others, mark_students
-from campus.common.storage import report_path
+from campus.common.storage import reports
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -107,7 +107,7 @@ def test_the_workbook_of_a_roll_by_hand_is_in_the_folder_once_the_lecture_is_ove
         mark_others(lecture=lecture, status="present", user=lecturer)
     write_missing_roll_reports()
     assert [report.lecture for report in Report.objects.all()] == [over]
-    assert report_path(Report.objects.get().file_name).exists()
+    assert reports().exists(Report.objects.get().file_name)
 
 
 def test_signing_off_a_roll_by_hand_writes_its_workbook(django_capture_on_commit_callbacks) -> None:
