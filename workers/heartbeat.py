@@ -3,6 +3,7 @@ that died, and rests queues that its machine cannot serve for now.
 """
 
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -26,6 +27,13 @@ WORKER_ID = uuid4().hex[:16]
 FIRST_REST_SECONDS = 5
 MAX_REST_SECONDS = 300
 SOUND_AFTER_SECONDS = 600  # without a problem, so that the next rest is short again
+
+# Held during a beat and during a fork. A child that is forked in the middle of a beat would inherit the locks that this
+# thread holds then, of the driver of the database or of the broker's client, and wait for them forever.
+_beat_or_fork = threading.Lock()
+os.register_at_fork(
+    before=_beat_or_fork.acquire, after_in_parent=_beat_or_fork.release, after_in_child=_beat_or_fork.release
+)
 
 
 def pause_queue(hostname: str, queue: str, problem: Message) -> None:
@@ -64,7 +72,8 @@ class Heartbeat:
     def try_to_beat(self) -> None:
         """Beat once. An error of the database or the broker costs a beat."""
         try:
-            self._beat()
+            with _beat_or_fork:
+                self._beat()
         except (DatabaseError, OperationalError, OSError) as error:
             log.warning("A heartbeat was missed: %s", error)
             connection.close()
