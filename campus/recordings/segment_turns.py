@@ -35,6 +35,8 @@ def publish_due_segments() -> int:
 
     Call it when segments were planned or have ended; the sweeper does, too. Repeated calls publish nothing twice.
     """
+    if not jobs.RECOGNISE.waiting().filter(_waits()).exists():
+        return 0
     with transaction.atomic():
         _lock_turns()
         due = list(_choose_due())

@@ -2,7 +2,7 @@
 
 A video is {"segments": [[person, ...], ...], "crash": [index, ...], "fail": [index, ...], "full": file, "gate": folder,
 "deaf": bool, "started_at": time, "seconds": length where it is not a minute a segment,
-"work": seconds that a segment takes};
+"work": seconds that a segment takes, "photo": bool, for one of the room};
 a photo is {"person": n, "variation": n}. With a gate, the worker of each segment writes its process id to
 <gate>/<index>-<pid> and waits for <gate>/open; a deaf one does not notice while it waits that it was cancelled. The
 disk is full while the file `full` exists.
@@ -82,7 +82,7 @@ def script(path: Path | StoredPhoto) -> dict:
 
 def probe(path: Path) -> VideoInfo:
     commands = script(path)
-    started_at = commands.get("started_at")
+    started_at, is_photo = commands.get("started_at"), commands.get("photo", False)
     return VideoInfo(
         container="mp4",
         codec="h264",
@@ -90,12 +90,15 @@ def probe(path: Path) -> VideoInfo:
         height=720,
         rotation=0,
         fps=25.0,
-        duration=commands.get("seconds", 60.0 * len(commands["segments"])),
+        duration=0.0 if is_photo else commands.get("seconds", 60.0 * len(commands["segments"])),
         started_at=started_at and datetime.fromisoformat(started_at),
+        is_photo=is_photo,
     )
 
 
 def plan_segments(path: Path, info: VideoInfo, seconds: float = 60.0) -> list[Segment]:
+    if info.is_photo:
+        return [Segment(0, 0.0, 0.0)]
     count = len(script(path)["segments"])
     return [Segment(i, 60.0 * i, min(60.0 * (i + 1), info.duration)) for i in range(count)]
 
@@ -128,7 +131,7 @@ def process_segment(
         os.kill(os.getpid(), signal.SIGKILL)
     if segment.index in commands.get("fail", []):
         raise UnreadableRecording("That part is damaged.")
-    times = np.arange(segment.start, segment.end, 2.0)
+    times = np.array([0.0]) if info.is_photo else np.arange(segment.start, segment.end, 2.0)
     tracks = tuple(
         Track(
             segment=segment.index,
@@ -138,7 +141,7 @@ def process_segment(
             qualities=np.array([0.9, 0.8, 0.7], np.float32),
             crops=tuple(
                 Crop(time=float(times[i]), quality=0.9 - 0.1 * i, jpeg=picture(person, segment.index, i))
-                for i in range(3)
+                for i in range(min(3, len(times)))
             ),
         )
         for person in commands["segments"][int(segment.start // 60)]

@@ -223,6 +223,35 @@ def test_a_full_broker_stops_no_worker(campus: Campus) -> None:
     assert statuses(lecture) == EXPECTED
 
 
+def test_a_photo_waits_for_no_recording(campus: Campus) -> None:
+    campus.worker(queues="vision")
+    campus.worker(queues=",".join(queue for queue in jobs.QUEUES if queue != "vision"), concurrency=1, beat=False)
+    lecture, gate = campus.lecture(4), campus.gate()
+    long = campus.upload(lecture, SEGMENTS, gate=str(gate))  # the gate stays closed
+    wait_until(lambda: len(processes_at_gate(gate)) == 2, "all that take segments are at work")
+    photo = campus.wait_until_ended(campus.upload(factories.lecture(lecture.course), [[0, 1]], photo=True))
+    assert photo.state in ("done", "needs_review"), photo.error
+    assert {row.student.name for row in photo.sightings.filter(present=True)} == {"Student 0", "Student 1"}
+    (gate / "open").touch()
+    assert campus.wait_until_ended(long).state == "done"
+
+
+def test_a_lecturer_with_one_recording_waits_for_one_segment_of_another(campus: Campus) -> None:
+    campus.worker(concurrency=1)
+    campus.worker(queues=jobs.QUICK_QUEUE, concurrency=1, beat=False)
+    lecture, gate = campus.lecture(4), campus.gate()
+    long = campus.upload(lecture, SEGMENTS, gate=str(gate))
+    wait_until(lambda: processes_at_gate(gate), "it is begun")
+    short = campus.upload(lecture, [[0]], again=True)
+    Recording.objects.filter(pk=short.pk).update(uploaded_by=factories.user())
+    wait_until(short.segments.exists, "it is planned")
+    (gate / "open").touch()
+    campus.wait_until_ended(long)
+    campus.wait_until_ended(short)
+    ends = [*long.segments.order_by("index").values_list("finished_at", flat=True)]
+    assert short.segments.get().finished_at < ends[2], "two were published before it came"
+
+
 def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None:
     campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
