@@ -241,9 +241,7 @@ PROFILE = settings(
 
 
 @pytest.mark.django_db
-def test_any_order_of_events_does_each_segment_once_and_ends_in_one_vote(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_order_of_events_ends_in_one_vote(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing ends by itself while the test runs.
     settings.LEASE_SECONDS = settings.HEARTBEAT_SECONDS = 3600
     monkeypatch.setattr(jobs, "FIRST_PAUSE_SECONDS", 600)
