@@ -82,9 +82,10 @@ def measure(course: "Course", users: "list[User]", behind: int, work: float, pro
         time.sleep(0.1)
     cells = []
     for user in reversed(users):
-        for script in ({"minutes": 1, "work": work / 2, "photo": True}, {"minutes": 1, "work": work}):
+        for is_photo in (True, False):
             uploaded = time.monotonic()
-            wait_until_ended(upload(course, user, **script), processes)
+            short = upload(course, user, minutes=1, work=work / 2 if is_photo else work, photo=is_photo)
+            wait_until_ended(short, processes)
             cells.append(f"{time.monotonic() - uploaded:.1f} s")
     for recording in backlog:
         wait_until_ended(recording, processes)
