@@ -48,7 +48,10 @@ class StoredFile:
 
 
 class FileStore(Protocol):
-    """What Rollcall asks of a storage. All methods may raise OSError."""
+    """What Rollcall asks of a storage. All methods but the first may raise OSError."""
+
+    def is_here(self) -> bool:
+        """Whether its mark is found. The answer comes within seconds, as heartbeats wait for it."""
 
     def open(self, name: str) -> "File[Any]": ...
     def exists(self, name: str) -> bool: ...
@@ -84,6 +87,9 @@ class FileStore(Protocol):
 
 class LocalStorage(FileSystemStorage):
     """The media on this machine's disk, or on one that several machines have mounted."""
+
+    def is_here(self) -> bool:
+        return self.exists(STORAGE_MARK)
 
     def stat(self, name: str) -> StoredFile:
         return _stored_file(name, os.stat(self.path(name)))  # noqa: PTH116
@@ -220,10 +226,7 @@ def mark_storage(**_: object) -> None:
 
 def is_storage_here() -> bool:
     """Whether this machine reaches the storage, and not only an empty folder in its place."""
-    try:
-        return media().exists(STORAGE_MARK)
-    except OSError:
-        return False
+    return media().is_here()
 
 
 def read_media(name: str) -> bytes:

@@ -175,7 +175,9 @@ def check_storage() -> Finding:
         return Finding(
             State.PROBLEM,
             _("Files can't be written: %(error)s.") % {"error": error.strerror or type(error).__name__},
-            _("Mount ROLLCALL_DATA_DIR and ROLLCALL_REPORTS_DIR, and let the user of the services write there."),
+            _("Compare ROLLCALL_STORAGE_URL and its credentials with those of the store, and look whether it answers.")
+            if settings.STORAGE_URL
+            else _("Mount ROLLCALL_DATA_DIR and ROLLCALL_REPORTS_DIR, and let the user of the services write there."),
         )
     finally:
         try:

@@ -11,6 +11,7 @@ import environ
 from recognition.cli.environment import inference_precision, network_cache_folder, weights_folder
 
 from .encryption_keys import parse_keys
+from .file_stores import file_stores
 from .unfold import unfold
 
 env = environ.FileAwareEnv()
@@ -152,10 +153,13 @@ FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "uploads")
 for _folder in (DATA_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
     _folder.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
+# Where files are stored: empty for the folders above, or s3://bucket/prefix?endpoint=https://...
+STORAGE_URL = env.str("ROLLCALL_STORAGE_URL", default="")
+# How much of its own disk a worker uses for copies of what it reads there.
+STORAGE_CACHE_BYTES = env.int("ROLLCALL_STORAGE_CACHE_BYTES", default=50 * 1024**3)
 STORAGES = {
     "default": {"BACKEND": "campus.common.storage.EncryptedStorage"},
-    "clear": {"BACKEND": "campus.common.storage.LocalStorage"},
-    "reports": {"BACKEND": "campus.common.storage.LocalReports"},
+    **file_stores(STORAGE_URL),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -7,9 +7,10 @@ from tests.conftest import REPOSITORY
 
 DOOR = "campus/common/storage.py"
 FOLDERS = {"MEDIA_ROOT", "REPORTS_DIR"}
-# Those who have files in the making, or ask how much space there is for them.
+# Those who have files in the making, or copies, or ask how much space there is for them.
 MAKERS = {
     "campus/cctv/fetching.py",
+    "campus/common/object_storage.py",
     "campus/recordings/services.py",
     "campus/recordings/uploads.py",
     "workers/fetch.py",
