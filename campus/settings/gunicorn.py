@@ -10,3 +10,4 @@ timeout = 120
 graceful_timeout = 30
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn's heartbeat, which must not wait for a disk
 control_socket_disable = True
+preload_app = True  # once for all processes, which start in half the time; a new release restarts the whole server
