@@ -3,6 +3,8 @@
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
 # make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)
+# make soak            300 recordings while workers, Valkey, PostgreSQL, disks and clocks fail, for 20 minutes (MINUTES=2);
+#                      needs root
 # make lint            style, types, imports between layers, and patterns that are often holes
 # make lock            the files in locks/, from requirements*.txt, with the newest of what those need
 # make audit           known holes in what is locked (asks PyPI)
@@ -31,7 +33,7 @@ LOCK = .venv-audit/bin/uv pip compile --quiet --universal --python-version 3.11 
 MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
 SCRIPTS = campus/web/static/vendor/ready
 
-.PHONY: demo run test fuzz lint lock audit sbom pin-images messages bench bench-accuracy clean
+.PHONY: demo run test fuzz soak lint lock audit sbom pin-images messages bench bench-accuracy clean
 
 demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
@@ -48,6 +50,10 @@ fuzz: .venv/ready-for-tests
 	@failed=0; for file in $$(ls tests/fuzz/test_*.py | sort -R); do \
 		FUZZ_MINUTES="$(MINUTES)" .venv/bin/python -m pytest -q --capture=sys $$file || failed=1; \
 	done; exit $$failed
+
+soak: MINUTES = 20
+soak: .venv/ready-for-tests
+	SOAK_MINUTES="$(MINUTES)" .venv/bin/python -m pytest -q tests/soak
 
 lint: .venv/ready-for-tests
 	.venv/bin/ruff check .

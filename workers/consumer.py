@@ -1,6 +1,7 @@
 """Celery's consumer, which outlives the broker, and pauses while it answers but refuses, as a full one does."""
 
 import time
+from typing import Any
 
 import redis
 from celery.worker import state
@@ -11,6 +12,8 @@ PAUSE_SECONDS = 5
 
 class Consumer(CeleryConsumer):
     """Celery's would end the worker at a lost connection, and try many times a second at a full broker."""
+
+    task_consumer: Any
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         super().on_connection_error_before_connected(exc)

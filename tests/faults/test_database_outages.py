@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 from tests.web_server import WebServer
 
 
+@pytest.mark.fault("PostgreSQL is restarted")
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_restart_of_the_database_loses_nothing(campus_on_postgres: Campus, postgres: Postgres, mode: str) -> None:
     campus = campus_on_postgres

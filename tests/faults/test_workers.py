@@ -54,6 +54,7 @@ def run_undisturbed(campus: Campus) -> tuple[Any, Any]:
     return attendance_rows(lecture), workbook_rows(recording, campus.folder)
 
 
+@pytest.mark.fault("A worker is killed (SIGKILL)")
 def test_a_killed_worker_loses_nothing(campus: Campus) -> None:
     workers = [campus.worker(concurrency=1), campus.worker(concurrency=1)]
     expected = run_undisturbed(campus)
@@ -70,6 +71,7 @@ def test_a_killed_worker_loses_nothing(campus: Campus) -> None:
     wait_until(lambda: not tracks.exists(), "the tracks of bystanders are deleted")
 
 
+@pytest.mark.fault("Every message is sent three times")
 def test_repeated_messages_change_nothing(campus: Campus) -> None:
     campus.environment["FAULT_MESSAGES"] = "3"
     campus.worker()
@@ -87,6 +89,7 @@ def test_repeated_messages_change_nothing(campus: Campus) -> None:
     assert Sighting.objects.filter(recording=recording).count() == 4
 
 
+@pytest.mark.fault("Redis is emptied")
 def test_lost_messages_are_sent_again(campus: Campus) -> None:
     lecture, gate = campus.lecture(4), campus.gate()
     recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
@@ -99,6 +102,7 @@ def test_lost_messages_are_sent_again(campus: Campus) -> None:
     assert statuses(lecture) == EXPECTED
 
 
+@pytest.mark.fault("Redis is killed and started again")
 def test_an_outage_of_the_broker_loses_nothing(campus: Campus) -> None:
     worker = campus.worker()
     lecture, gate = campus.lecture(4), campus.gate()
@@ -116,6 +120,7 @@ def test_an_outage_of_the_broker_loses_nothing(campus: Campus) -> None:
     assert worker.process.poll() is None
 
 
+@pytest.mark.fault("A segment that always kills its worker")
 def test_a_segment_that_always_kills_its_worker_fails_alone(campus: Campus) -> None:
     campus.worker()
     lecture = campus.lecture(4)
@@ -130,6 +135,7 @@ def test_a_segment_that_always_kills_its_worker_fails_alone(campus: Campus) -> N
     assert (failed.index, failed.attempts) == (3, 3)
 
 
+@pytest.mark.fault("All children of a worker are killed")
 def test_killed_children_are_replaced_long_before_their_leases_end(campus: Campus) -> None:
     campus.environment["ROLLCALL_LEASE_SECONDS"] = "3600"
     campus.worker()
@@ -146,6 +152,7 @@ def test_killed_children_are_replaced_long_before_their_leases_end(campus: Campu
     assert statuses(lecture) == EXPECTED
 
 
+@pytest.mark.fault("A worker vanishes, with leases of an hour")
 def test_a_vanished_worker_costs_no_attempts_and_no_wait_for_its_leases(campus: Campus) -> None:
     campus.environment["ROLLCALL_LEASE_SECONDS"] = "3600"
     vanishes = campus.worker(concurrency=1, beat=False)
@@ -161,6 +168,7 @@ def test_a_vanished_worker_costs_no_attempts_and_no_wait_for_its_leases(campus: 
     assert statuses(lecture) == ["present"]
 
 
+@pytest.mark.fault("A worker without the storage")
 def test_a_machine_without_the_storage_takes_itself_out(campus: Campus, tmp_path: Path) -> None:
     lost = campus.worker(beat=False, ROLLCALL_DATA_DIR=str(tmp_path / "local disk"))
     lecture = campus.lecture(4)
@@ -174,6 +182,7 @@ def test_a_machine_without_the_storage_takes_itself_out(campus: Campus, tmp_path
     assert statuses(lecture) == EXPECTED
 
 
+@pytest.mark.fault("A full disk")
 def test_a_full_disk_only_delays(campus: Campus, tmp_path: Path) -> None:
     full = tmp_path / "the disk is full"
     full.touch()
@@ -189,6 +198,7 @@ def test_a_full_disk_only_delays(campus: Campus, tmp_path: Path) -> None:
     assert statuses(lecture) == EXPECTED
 
 
+@pytest.mark.fault("One message is lost while others wait")
 def test_a_lost_message_is_sent_again_while_others_wait(campus: Campus) -> None:
     campus.worker()
     campus.worker(concurrency=1, queues="sweep")
@@ -208,6 +218,7 @@ def test_a_lost_message_is_sent_again_while_others_wait(campus: Campus) -> None:
     assert campus.wait_until_ended(recording).state == "done"
 
 
+@pytest.mark.fault("Redis is full")
 def test_a_full_broker_stops_no_worker(campus: Campus) -> None:
     client = campus.valkey.client
     client.config_set("maxmemory", 1)
@@ -267,6 +278,7 @@ def test_cancelling_stops_the_work_and_frees_the_workers(campus: Campus) -> None
     assert recording.run == 2
 
 
+@pytest.mark.fault("A worker is stopped (SIGSTOP) and goes on later")
 def test_a_zombie_changes_nothing(campus: Campus) -> None:
     zombie = campus.worker(concurrency=1, beat=False)
     lecture, gate = campus.lecture(1), campus.gate()

@@ -1,16 +1,20 @@
 """The real worker with a stand-in for the models: `celery -A tests.faults.worker worker`.
 
 With FAULT_MESSAGES=3 in the environment it sends every message three times. With FAULT_NO_WEIGHTS=1 its machine has no
-model. Its clock is ahead by the seconds in the file FAULT_CLOCK.
+model. Its clock is ahead by the seconds in the file FAULT_CLOCK. At the moment that a file in the folder FAULT_MOMENTS
+names, a process kills itself, once.
 """
 
+import importlib
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from celery.signals import worker_init
@@ -33,6 +37,7 @@ if "FAULT_CLOCK" in os.environ:
 sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
 setattr(recognition.embedding, "load_embedder", fake_vision.load_embedder)  # noqa: B010 - a replacement
 
+from tests.faults.moments import FUNCTIONS  # noqa: E402
 from workers.celery import app  # noqa: E402
 
 __all__ = ["app"]
@@ -49,3 +54,28 @@ def send_often(**_: object) -> None:
         return sum(int(publish(job, pks)) for _ in range(int(os.environ.get("FAULT_MESSAGES", "1"))))
 
     setattr(jobs.Job, "publish", publish_often)  # noqa: B010 - a replacement
+
+
+@worker_init.connect
+def die_at_moments(**_: object) -> None:
+    folder = Path(os.environ.get("FAULT_MOMENTS", "/nowhere"))
+
+    def die_at(moment: str) -> None:
+        with suppress(FileNotFoundError):
+            (folder / moment).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace(place: str) -> None:
+        module, name = importlib.import_module(place.rpartition(".")[0]), place.rpartition(".")[2]
+        function: Callable[..., Any] = getattr(module, name)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            die_at(f"before {place}")
+            result = function(*args, **kwargs)
+            die_at(f"after {place}")
+            return result
+
+        setattr(module, name, run)
+
+    for place in FUNCTIONS:
+        replace(place)

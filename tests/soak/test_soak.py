@@ -1,0 +1,165 @@
+"""Recordings for minutes while everything around them fails: `make soak MINUTES=20`; two minutes as a test.
+
+Three workers, a PostgreSQL and a Valkey of its own; models are replaced as in tests/faults. SOAK_SEED=n draws the same
+faults again.
+"""
+
+import os
+import random
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campus.academics.models import Course, Lecture
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN_STATES
+from tests.campus import factories
+from tests.faults.conftest import Campus, attendance_rows, campus_on_postgres, postgres, valkey
+from tests.faults.test_workers import SEGMENTS
+from tests.servers.postgres import Postgres
+from tests.soak.chaos import Chaos, small_disk
+from tests.soak.growth import broker_elements, resident_megabytes, stored_files, table_rows
+from tests.waiting import wait_until
+
+__all__ = ["campus_on_postgres", "postgres", "valkey"]
+
+MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
+SEED = int(os.environ.get("SOAK_SEED") or time.time())
+RECORDINGS = max(40, round(15 * MINUTES))
+FAULTS_SECONDS = 60 * MINUTES - 60  # the minute is for what is undisturbed before and after
+COURSES, STUDENTS, WORKERS = 4, 4, 3
+SECONDS_BETWEEN_FAULTS = (1, 3)
+SECONDS_OF_A_SEGMENT = 0.5
+# Growth of a worker's main process from the first third to the last one that is none.
+LEVEL_MEGABYTES = 10
+
+Row = tuple[str, str, float, float]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[None]:
+    with small_disk(tmp_path / "var"):
+        yield
+
+
+class Soak:
+    """Recordings of a few classes. In each the students change roles: who is late in one is absent in another."""
+
+    def __init__(self, campus: Campus) -> None:
+        self.campus = campus
+        self.random = random.Random(SEED)  # noqa: S311 - the same recordings again
+        self.courses: list[Course] = [campus.lecture(STUDENTS).course for _ in range(COURSES)]
+        Lecture.objects.all().delete()
+        self.roles: dict[Lecture, list[int]] = {}
+
+    def upload(self, *, shuffle: bool = True) -> Recording:
+        course = self.courses[len(self.roles) % COURSES]
+        starts = factories.STARTS - timedelta(hours=len(self.roles))
+        lecture = factories.lecture(course, starts_at=starts)
+        roles = list(range(STUDENTS))  # the student with each role
+        if shuffle:
+            self.random.shuffle(roles)
+        self.roles[lecture] = roles
+        segments = [[roles[person] if person < STUDENTS else person for person in minute] for minute in SEGMENTS]
+        return self.campus.upload(lecture, segments, work=SECONDS_OF_A_SEGMENT)
+
+    def expected_rows(self, lecture: Lecture, undisturbed: list[Row]) -> list[Row]:
+        roles = self.roles[lecture]
+        rows = [(f"Student {roles[role]}", *row[1:]) for role, row in enumerate(undisturbed)]
+        return sorted(rows)
+
+    def wait_until_ended(self) -> None:
+        wait_until(
+            lambda: not Recording.objects.filter(state__in=OPEN_STATES).exists(), "all recordings end", seconds=900
+        )
+
+    def sizes(self) -> Counter[str]:
+        return table_rows() + stored_files(self.campus)
+
+
+def wait_until_stable(value: Callable[[], Any], seconds: float = 4) -> Any:
+    """The value once it has not changed for so long."""
+    last, since = value(), time.monotonic()
+    while time.monotonic() < since + seconds:
+        time.sleep(0.5)
+        if (new := value()) != last:
+            last, since = new, time.monotonic()
+    return last
+
+
+def test_soak(disk: None, campus_on_postgres: Campus, postgres: Postgres, capsys: pytest.CaptureFixture[str]) -> None:
+    print(f"SOAK_SEED={SEED}")
+    campus = campus_on_postgres
+    campus.environment |= {"ROLLCALL_HEARTBEAT_SECONDS": "2", "ROLLCALL_LEASE_SECONDS": "15"}
+    chaos, soak = Chaos(campus, postgres, SEED), Soak(campus)
+    for number in range(WORKERS):
+        chaos.start_worker(number)
+    first = [soak.upload(shuffle=False) for _ in range(COURSES)]
+    soak.wait_until_ended()
+    undisturbed = attendance_rows(first[0].lecture)
+    assert [row[1] for row in undisturbed] == ["present", "late", "left_early", "absent"]
+    before = wait_until_stable(soak.sizes)
+    for _ in range(COURSES):
+        soak.upload()
+    soak.wait_until_ended()
+    after = wait_until_stable(soak.sizes)
+    of_each = {name: (after[name] - before[name]) / COURSES for name in after}
+    elements = broker_elements(campus.valkey)
+
+    begun, memory = time.monotonic(), []
+    next_fault, left = begun, RECORDINGS
+    while (passed := time.monotonic() - begun) < FAULTS_SECONDS or left:
+        chaos.end_due()
+        if time.monotonic() >= next_fault and passed < FAULTS_SECONDS:
+            chaos.begin_one()
+            next_fault = time.monotonic() + chaos.random.uniform(*SECONDS_BETWEEN_FAULTS)
+        if chaos.can_upload and RECORDINGS - left <= RECORDINGS * passed / FAULTS_SECONDS and left:
+            soak.upload()
+            left -= 1
+        memory.append(resident_megabytes(chaos.workers[0].process.pid))
+        assert_nobody_died(chaos)
+        time.sleep(0.2)
+    chaos.end_due(all_of_them=True)
+    disturbed_until = time.monotonic()
+    soak.wait_until_ended()
+    settled = time.monotonic() - disturbed_until
+    sizes = wait_until_stable(soak.sizes)
+    left_elements = wait_until_stable(lambda: broker_elements(campus.valkey))
+    assert_nobody_died(chaos)
+
+    lost = Recording.objects.exclude(state=Recording.State.DONE, coverage=1, provisional=False)
+    wrong = [lecture for lecture in soak.roles if attendance_rows(lecture) != soak.expected_rows(lecture, undisturbed)]
+    expected = {name: after[name] + RECORDINGS * each for name, each in of_each.items()}
+    grown = {name: (expected.get(name, 0), size) for name, size in sizes.items() if size != expected.get(name, 0)}
+    queued = {name: (elements[name], size) for name, size in left_elements.items() if size > elements[name]}
+    third = len(memory) // 3
+    levels = statistics.median(memory[:third]), statistics.median(memory[-third:])
+    with capsys.disabled():
+        print(f"\nSOAK_SEED={SEED}, {MINUTES:g} minutes, {WORKERS} workers")
+        for fault, n in sorted(chaos.counts.items()):
+            print(f"{fault:26} {n:4} times")
+        print(f"{'recordings':26} {len(soak.roles):4}, lost {lost.count()}, wrong or doubled {len(wrong)}")
+        print(f"{'done after the last fault':26} {settled:4.0f} s")
+        print(f"{'grown tables and folders':26} {grown or 'none'}")
+        print(f"{'grown keys':26} {queued or 'none'}")
+        print(f"{'memory of a worker':26} {levels[0]:4.0f} MB in the first third, {levels[1]:.0f} MB in the last")
+    assert not [(row.state, row.coverage, str(row.error)) for row in lost]
+    assert not wrong
+    assert not grown, "rows or files that recordings do not have when nothing disturbs them"
+    assert not queued
+    assert levels[1] - levels[0] < LEVEL_MEGABYTES
+
+
+def assert_nobody_died(chaos: Chaos) -> None:
+    dead = [
+        worker.log.name
+        for number, worker in chaos.workers.items()
+        if f"worker {number}" not in chaos.ends and worker.process.poll() is not None
+    ]
+    assert not dead, "a worker ended by itself"
