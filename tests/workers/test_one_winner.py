@@ -89,7 +89,7 @@ class RecordingsMachine(RuleBasedStateMachine):
             self.attempts.append(row)
             self.stray_claims += is_stray
 
-    @precondition(lambda self: queue)
+    @precondition(lambda _self: bool(queue))
     @rule()
     def deliver_message(self) -> None:
         self.old_messages.append(queue.pop(0))
@@ -100,7 +100,7 @@ class RecordingsMachine(RuleBasedStateMachine):
     def repeat_message(self, data: st.DataObject) -> None:
         self.claim(data.draw(st.sampled_from(self.old_messages)))
 
-    @precondition(lambda self: queue)
+    @precondition(lambda _self: bool(queue))
     @rule(data=st.data())
     def lose_message(self, data: st.DataObject) -> None:
         queue.remove(data.draw(st.sampled_from(queue)))
@@ -225,9 +225,9 @@ class RecordingsMachine(RuleBasedStateMachine):
         for vote in self.votes:
             self.finished_votes[vote.pk] += jobs.finish(vote, Recording.State.DONE)
         self.check_segments_and_votes()
-        for recording in self.recordings:
-            expected = (0, 0) if recording.pk in self.cancelled else (1, 1)
-            assert (self.started_votes[recording.pk], self.finished_votes[recording.pk]) == expected
+        for row in self.recordings:
+            expected = (0, 0) if row.pk in self.cancelled else (1, 1)
+            assert (self.started_votes[row.pk], self.finished_votes[row.pk]) == expected
 
 
 PROFILE = settings(

@@ -27,14 +27,16 @@ def broker(settings: Any) -> Iterator[None]:
     jobs.producer.cache_clear()
     yield
     with jobs.producer().connection_for_write() as broker:
+        channel: Any = broker.default_channel
         for queue in jobs.QUEUES:
-            broker.default_channel._purge(queue)
+            channel._purge(queue)
     jobs.producer.cache_clear()
 
 
 def messages_in(queue: str) -> int:
     with jobs.producer().connection_for_write() as broker:
-        return int(broker.default_channel._size(queue))
+        channel: Any = broker.default_channel
+        return int(channel._size(queue))
 
 
 def planned(*, uploader: Any = None, segments: int = 4, ago: timedelta = timedelta(), **fields: Any) -> Recording:
