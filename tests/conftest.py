@@ -24,7 +24,7 @@ ONE_DATABASE = [
     *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
     *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_slow_clients.py"),
-    *("faults/test_odd_machines.py", "faults/test_web_server.py"),
+    *("faults/test_moments.py", "faults/test_web_server.py"),
 ]
 
 
