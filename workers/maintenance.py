@@ -22,7 +22,7 @@ from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.recurring_people import request_due_comparisons
-from campus.attendance.reports import write_missing_roll_reports
+from campus.attendance.reports import write_missing_roll_reports, write_requested_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.biometrics.lecture_faces import delete_expired_lecture_faces
@@ -57,6 +57,7 @@ def sweep() -> None:
         return
     run_steps(
         finish_collected_lectures,
+        write_requested_reports,
         write_missing_roll_reports,
         update_lecture_faces,
         request_due_trainings,

@@ -102,11 +102,16 @@ def delete_expired_annotated_videos() -> None:
         video.delete()
 
 
-def store_face_paths(*, recording: Recording, results: Iterable[SegmentResult], attendance: Attendance) -> None:
-    """Keep where the faces were, for annotated videos, since the tracks are deleted."""
+def dump_paths(*, results: Iterable[SegmentResult], attendance: Attendance) -> bytes:
+    """Where the faces were, as `store_face_paths` keeps it."""
     from recognition.tracking.face_paths import collect_face_paths, dump_face_paths
 
-    write_media(_face_paths_file(recording), dump_face_paths(collect_face_paths(list(results), attendance)))
+    return dump_face_paths(collect_face_paths(list(results), attendance))
+
+
+def store_face_paths(*, recording: Recording, paths: bytes) -> None:
+    """Keep where the faces were, for annotated videos, since the tracks are deleted."""
+    write_media(_face_paths_file(recording), paths)
 
 
 def read_face_paths(recording: Recording) -> tuple[FacePath, ...]:

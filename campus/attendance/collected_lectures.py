@@ -1,6 +1,5 @@
 """The end of a lecture that was recorded by cameras: one workbook and one e-mail over all its recordings."""
 
-import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,11 +9,9 @@ from django.utils import timezone
 from campus.academics.models import Lecture
 from campus.attendance.models import Report
 from campus.attendance.notifications import notify_lecture_counted
-from campus.attendance.reports import write_lecture_report
+from campus.attendance.reports import request_lecture_report
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES
-
-log = logging.getLogger(__name__)
 
 # How long ago the last recording may have been counted for the scheduler to finish its lecture.
 RETRY_WINDOW = timedelta(days=7)
@@ -23,7 +20,7 @@ UNFINISHED = Q(provisional=True) | Q(state__in=OPEN_STATES)
 
 @transaction.atomic
 def finish_collected_lecture(*, lecture: Lecture) -> bool:
-    """Write the lecture's workbook and notify its lecturers, once all its cameras' recordings are counted.
+    """Request the lecture's workbook and notify its lecturers, once all its cameras' recordings are counted.
 
     Of several votes at the same time, the last one finds all others done. Lecturers are notified only once. Returns
     False where more footage is expected, a recording is still being processed, or none was counted.
@@ -32,7 +29,7 @@ def finish_collected_lecture(*, lecture: Lecture) -> bool:
     recordings = lecture.recordings.filter(file="")
     if recordings.filter(UNFINISHED).exists() or not recordings.filter(state=Recording.State.DONE).exists():
         return False
-    write_lecture_report(lecture=lecture)
+    request_lecture_report(lecture=lecture)
     notify_lecture_counted(lecture=lecture)
     return True
 
@@ -47,7 +44,4 @@ def finish_collected_lectures() -> None:
         ~Exists(reported), state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW
     )
     for lecture in Lecture.objects.filter(Exists(unreported), ~Exists(collected.filter(UNFINISHED))):
-        try:
-            finish_collected_lecture(lecture=lecture)
-        except OSError:
-            log.exception("lecture %s: its workbook could not be written", lecture.pk)
+        finish_collected_lecture(lecture=lecture)

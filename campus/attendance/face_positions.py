@@ -5,7 +5,7 @@ from typing import Any
 
 from campus.attendance.models import FaceOverride
 from campus.common.messages import LocalizedMessage, localize
-from campus.recordings.models import Recording
+from campus.recordings.models import Clip, Recording
 from campus.recordings.selectors import picture_at, video_info
 from recognition.media.orientation import box_in_file, box_in_frame
 from recognition.messages import Message
@@ -25,7 +25,9 @@ def positions_in_files(recording: Recording, face_positions: Iterable[Any]) -> l
 
 def identity_overrides(recording: Recording) -> list[IdentityOverride]:
     """What people said about the recording's faces, for the vote."""
-    clips = {str(clip.footage_file_id): clip for clip in recording.clips.select_related("footage_file")}
+    clips: dict[str, Clip] = {}
+    if recording.collected:
+        clips = {str(clip.footage_file_id): clip for clip in recording.clips.select_related("footage_file")}
 
     def positions(override: FaceOverride) -> Iterable[FacePosition]:
         for pk, stream, second, box in override.face_positions:

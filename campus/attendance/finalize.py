@@ -4,20 +4,20 @@ import logging
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.utils import timezone
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import lecture_roster
-from campus.attendance.annotated_videos import store_face_paths
+from campus.attendance.annotated_videos import dump_paths, store_face_paths
 from campus.attendance.face_positions import identity_overrides
 from campus.attendance.joint_vote import Vote, gather_parts, link_unknown_people, vote_on_parts
-from campus.attendance.proposals import save_attendance
+from campus.attendance.proposals import save_attendance, store_crops
 from campus.attendance.recording_review import publish_result, recheck_places
-from campus.attendance.reports import write_recording_report
+from campus.attendance.reports import request_recording_report
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import embedder_in_use, gallery_for, queued_gallery
+from campus.biometrics.selectors import embedder_in_use, gallery_for
 from campus.biometrics.services import discard_gallery, request_training
 from campus.common import jobs
 from campus.common.errors import UserError
@@ -52,6 +52,8 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
     Raises UserError if there is too little to go by, Postponed until the class has a gallery, and Cancelled if this
     attempt does not hold the recording any more.
     """
+    recording.lecture = Lecture.objects.select_related("course").get(pk=recording.lecture_id)
+    prefetch_related_objects([recording], "segments")
     course = recording.lecture.course
     processed, missing = processed_share(recording), describe_gaps(recording)
     if processed < MIN_PROCESSED_SHARE:
@@ -83,6 +85,10 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
         fitting_courses = _find_fitting_courses(recording, own.part.results, vote)
     else:
         fitting_courses = []
+    # The transaction is kept short: other changes of the lecture wait for it.
+    for result in voted:
+        store_crops(recording=result.part.recording, attendance=result.attendance)
+    face_paths = [dump_paths(results=result.part.results, attendance=result.attendance) for result in voted]
     with transaction.atomic():
         # The lecture is locked before its recordings, in the same order as when a footage file arrives.
         Lecture.objects.select_for_update().get(pk=recording.lecture_id)
@@ -96,9 +102,9 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             fitting_courses=fitting_courses,
         ):
             raise Cancelled("The recording was cancelled, or another worker has counted it.")
-        for result in voted:
+        for result, paths in zip(voted, face_paths, strict=True):
             save_attendance(recording=result.part.recording, attendance=result.attendance)
-            store_face_paths(recording=result.part.recording, results=result.part.results, attendance=result.attendance)
+            store_face_paths(recording=result.part.recording, paths=paths)
         link_unknown_people(voted)
         if [part.recording for part in parts] != consecutive_uploads(recording) or any(
             identity_overrides(part.recording) != part.overrides for part in parts
@@ -106,7 +112,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             raise jobs.Postponed  # another file was counted or somebody named a face during the vote
         for part in parts:
             if part.recording != recording and not part.recording.held:
-                write_recording_report(recording=part.recording)
+                request_recording_report(recording=part.recording)
         publish_result(recording=recording)
         recheck_places(lecture=recording.lecture)
 
@@ -171,11 +177,12 @@ def _gallery_for(recording: Recording) -> Gallery:
     If the class has changed to another embedder since, and has no gallery of the first one, the recording starts again.
     """
     course = recording.lecture.course
-    if queued_gallery(course, recording.embedder):
+    latest_first = course.galleries.filter(embedder=recording.embedder).order_by("-active", "-created_at")
+    galleries = list(latest_first.filter(state__in=(Gallery.State.QUEUED, Gallery.State.READY)))
+    if any(gallery.state == Gallery.State.QUEUED for gallery in galleries):
         raise jobs.Postponed
-    gallery = gallery_for(course, recording.embedder)
-    if gallery:
-        return gallery
+    if galleries:
+        return galleries[0]
     if embedder_in_use(course) != recording.embedder and jobs.renew(recording):
         restart_recording(recording=recording, user=None)
         raise Cancelled("The class has another face model now; the recording is processed again with it.")

@@ -1,6 +1,6 @@
 """One vote over the files of a lecture that were uploaded one by one, as if they were one recording with pauses."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,7 +56,8 @@ def _load_results(recording: Recording) -> list[SegmentResult]:
     """The tracks of the recording's segments, in order."""
     from recognition.tracking.result_file import load_segment_result
 
-    done = recording.segments.filter(state=Segment.State.DONE).order_by("start", "index")
+    done = [segment for segment in recording.segments.all() if segment.state == Segment.State.DONE]
+    done.sort(key=lambda segment: (segment.start, segment.index))
     return [load_segment_result(read_media_or_nothing(segment.result)) for segment in done]
 
 
@@ -116,8 +117,10 @@ def _seen_in(part: Part, person: Presence | UnknownFace, originals: dict[int, tu
     }
 
 
-def link_unknown_people(attendances: Iterable[PartAttendance]) -> None:
+def link_unknown_people(attendances: Sequence[PartAttendance]) -> None:
     """Note which unknown people of the parts are one person, once their rows are saved."""
+    if len(attendances) == 1:
+        return
     first_rows: dict[int, UnknownPerson] = {}
     for voted in attendances:
         for row in voted.part.recording.unknown_people.order_by("index"):

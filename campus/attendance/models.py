@@ -439,13 +439,16 @@ class Report(models.Model):
         Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="report", verbose_name=_("recording")
     )
     file_name = models.CharField(_("file in Reports/"), max_length=200, unique=True)
-    sha256 = models.CharField(_("SHA-256"), max_length=64)
-    created_at = models.DateTimeField(_("made at"), auto_now=True)
+    sha256 = models.CharField(
+        _("SHA-256"), max_length=64, blank=True, help_text=_("Empty while it is to be written again.")
+    )
+    created_at = models.DateTimeField(_("made at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("report")
         verbose_name_plural = _("reports")
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["id"], condition=Q(sha256=""), name="report_to_write")]
 
     def __str__(self) -> str:
         return self.file_name

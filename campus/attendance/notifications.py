@@ -3,6 +3,7 @@ RegisterPolicy.
 """
 
 from collections import Counter
+from functools import partial
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -30,8 +31,7 @@ def notify_recording_counted(*, recording: Recording) -> None:
 
     Counting it again notifies nobody a second time.
     """
-    unknown = recording.unknown_people.filter(is_static=False)
-    _notify_counted(recording.lecture, key=f"counted:{recording.pk}", unknown_count=unknown.count())
+    _notify_counted(recording.lecture, f"counted:{recording.pk}", recording.unknown_people.filter(is_static=False))
 
 
 def notify_lecture_counted(*, lecture: Lecture) -> None:
@@ -40,7 +40,7 @@ def notify_lecture_counted(*, lecture: Lecture) -> None:
     Counting it again notifies nobody a second time.
     """
     unknown = UnknownPerson.objects.filter(recording__lecture=lecture, is_static=False, same_as=None)
-    _notify_counted(lecture, key=f"counted:lecture-{lecture.pk}", unknown_count=unknown.count())
+    _notify_counted(lecture, f"counted:lecture-{lecture.pk}", unknown)
 
 
 def lecturers_to_notify(course: Course) -> QuerySet[User]:
@@ -67,11 +67,12 @@ def notify_review_needed(*, recording: Recording) -> None:
         queue_email(to=user.email, event="recording.needs_review", key=key, subject=subject, body=body)
 
 
-def _notify_counted(lecture: Lecture, *, key: str, unknown_count: int) -> None:
-    queue_event(course=lecture.course, event="attendance.counted", key=key, data=_webhook_data(lecture))
+def _notify_counted(lecture: Lecture, key: str, unknown: QuerySet[UnknownPerson]) -> None:
+    queue_event(course=lecture.course, event="attendance.counted", key=key, data=partial(_webhook_data, lecture))
     if not policy_for(lecture.course).mail_lecturers:
         return
     counts = Counter(record.status for record in lecture.records.all() if record.status)
+    unknown_count = unknown.count()
     for user in lecture.course.lecturers.filter(is_active=True).exclude(email=""):
         with use_language_of(user):
             context = _email_context(lecture) | {

@@ -5,7 +5,6 @@ lecture.
 """
 
 from collections.abc import Collection
-from functools import partial
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -96,7 +95,7 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
     log_change(lecture, user, ChangeKind.SIGNED)
     notify_signed_off(lecture=lecture)
     # The workbooks in Reports/ then say what was signed.
-    transaction.on_commit(partial(refresh_lecture_reports, lecture=lecture), robust=True)
+    transaction.on_commit(lambda: refresh_lecture_reports(lecture=lecture), robust=True)
     return sign_off
 
 

@@ -37,15 +37,20 @@ from recognition.types import Attendance, Crop, Interval
 MIN_WATCHED_SHARE = 0.5  # of the lecture, for "absent" of who was not seen
 
 
-@transaction.atomic
+def store_crops(*, recording: Recording, attendance: Attendance) -> None:
+    """Write the pictures that a vote found, before the transaction of `save_attendance`, which finds them then."""
+    found = [presence.crops for presence in attendance.presences] + [person.crops for person in attendance.unknown]
+    _store_crops(recording, chain.from_iterable(found))
+
+
+@transaction.atomic(savepoint=False)
 def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
     """Store what a vote found, in place of what an earlier vote on this recording found. Repeating it gives the same
-    rows.
+    rows. The caller has locked the lecture.
 
     The labels in `attendance` are students' ids, its override keys are ids of FaceOverride. A lecture that was signed
     off keeps its records.
     """
-    Lecture.objects.select_for_update().get(pk=recording.lecture_id)
     recording.sightings.all().delete()
     recording.unknown_people.all().delete()
     roster = {presence.label for presence in attendance.presences}
@@ -67,7 +72,9 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
         )
         for presence in attendance.presences
     )
-    actions = {str(pk): action for pk, action in recording.face_overrides.values_list("pk", "action")}
+    actions: dict[str, str] = {}
+    if any(person.override_key for person in attendance.unknown):
+        actions = {str(pk): action for pk, action in recording.face_overrides.values_list("pk", "action")}
     UnknownPerson.objects.bulk_create(
         UnknownPerson(
             recording=recording,
@@ -94,24 +101,23 @@ def _store_crops(recording: Recording, crops: Iterable[Crop]) -> list[dict[str, 
     stored: list[dict[str, object]] = []
     for crop in crops:
         name = f"crops/{recording.pk}/{hashlib.sha256(crop.jpeg).hexdigest()[:32]}.jpg"
-        write_media(name, crop.jpeg)
+        if not media().exists(name):
+            write_media(name, crop.jpeg)
         stored.append({"file": name, "time": crop.time, "quality": crop.quality, "box": crop.box})
     return stored
 
 
 def delete_unused_crops(recording: Recording) -> None:
     """Delete the recording's crops that no row refers to any more."""
-    rows = [
-        *recording.sightings.values_list("crops", flat=True),
-        *recording.unknown_people.values_list("crops", flat=True),
-    ]
+    unknown = recording.unknown_people.order_by().values_list("crops", flat=True)
+    rows = recording.sightings.order_by().values_list("crops", flat=True).union(unknown, all=True)
     used = {crop["file"] for crops in rows for crop in crops}
     for file in media().walk(f"crops/{recording.pk}"):
         if file.name not in used:
             delete_media(file.name)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def recount_lecture(*, lecture: Lecture, students: Collection[int] | None = None) -> None:
     """Compute the lecture's records from all its recordings that count, each at its place in the lecture: those of the
     whole roster, or of some of its students, by their ids.

@@ -17,7 +17,7 @@ from campus.attendance.collected_lectures import finish_collected_lecture
 from campus.attendance.models import AttendanceChange, SignOff
 from campus.attendance.notifications import notify_recording_counted, notify_review_needed
 from campus.attendance.proposals import recount_lecture
-from campus.attendance.reports import refresh_lecture_reports, write_recording_report
+from campus.attendance.reports import refresh_lecture_reports, request_recording_report
 from campus.attendance.services import delete_recording
 from campus.attendance.snapshots import request_snapshot
 from campus.common.errors import UserError
@@ -41,7 +41,7 @@ def review_picture_times(recording: Recording) -> list[float]:
 
 
 def publish_result(*, recording: Recording) -> None:
-    """Write the workbook of a recording that counts, remove the one that it replaces, and notify the lecturers; ask
+    """Request the workbook of a recording that counts, remove the one that it replaces, and notify the lecturers; ask
     them to check one that is held back."""
     if recording.held:
         for time in review_picture_times(recording):
@@ -51,7 +51,7 @@ def publish_result(*, recording: Recording) -> None:
         finish_collected_lecture(lecture=recording.lecture)
     else:
         _remove_replaced(recording)
-        write_recording_report(recording=recording)
+        request_recording_report(recording=recording)
         notify_recording_counted(recording=recording)
 
 
@@ -59,8 +59,10 @@ def _remove_replaced(recording: Recording) -> None:
     """Delete the recording that this one replaces. It stays if it is of another lecture by now, or its lecture is
     signed off."""
     lecture, user = recording.lecture, recording.uploaded_by
+    if recording.replaces_id is None or user is None:
+        return
     replaced = lecture.recordings.filter(replacements=recording).first()
-    if replaced is None or user is None or SignOff.objects.filter(lecture=lecture).exists():
+    if replaced is None or SignOff.objects.filter(lecture=lecture).exists():
         return
     names = f"{replaced.original_name} → {recording.original_name}"
     delete_recording(recording=replaced)
@@ -119,9 +121,12 @@ def recheck_places(*, lecture: Lecture) -> None:
     """Ask again of all recordings of the lecture whether they fit it by length and time, since one of them was placed,
     added or removed. Those that do no longer wait for a person; the others wait, unless they were accepted before."""
     changed = []
-    for recording in lecture.recordings.filter(state__in=(Recording.State.DONE, Recording.State.NEEDS_REVIEW)):
+    recordings = list(lecture.recordings.all())
+    for recording in recordings:
+        if recording.state not in (Recording.State.DONE, Recording.State.NEEDS_REVIEW):
+            continue
         others = [reason for reason in recording.review_reasons if reason["code"] not in PLACE_REASONS]
-        findings = [finding.to_json() for finding in review_place(recording)]
+        findings = [finding.to_json() for finding in review_place(recording, recordings)]
         if [*others, *findings] == recording.review_reasons:
             continue
         recording.review_reasons = [*others, *findings]

@@ -1,12 +1,15 @@
 """The workbooks in Reports/: one a recording, one a lecture over all its recordings, and the register of a class.
 
 Each is written in the institution's language and replaces an earlier one. Writing raises OSError when the disk is full.
+What changes a lecture's attendance requests its workbook: that is written once the change is committed. Until then its
+row has no SHA-256, by which the sweeper finds what a crash or a full disk has left, and a download writes it first.
 """
 
 import logging
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext
@@ -33,20 +36,53 @@ log = logging.getLogger(__name__)
 ROLL_REPORT_PERIOD = timedelta(days=7)
 
 
+def request_recording_report(*, recording: Recording) -> None:
+    """Write the workbook of one recording as soon as the transaction is committed, in which the lecture is locked."""
+    _request(recording.lecture, recording)
+    transaction.on_commit(lambda: write_recording_report(recording=recording), robust=True)
+
+
+def request_lecture_report(*, lecture: Lecture) -> None:
+    """Write the workbook of a lecture over all its recordings, as `request_recording_report`."""
+    _request(lecture, None)
+    transaction.on_commit(lambda: write_lecture_report(lecture=lecture), robust=True)
+
+
+def _request(lecture: Lecture, recording: Recording | None) -> None:
+    fields = {"file_name": _workbook_name(lecture, recording), "sha256": "", "created_at": timezone.now()}
+    if not Report.objects.filter(lecture=lecture, recording=recording).update(**fields):
+        Report.objects.create(course=lecture.course, lecture=lecture, recording=recording, **fields)
+
+
+def write_requested_reports() -> None:
+    """Write the workbooks that were requested but not written, since the worker crashed or the disk was full."""
+    for report in Report.objects.filter(sha256="").select_related("lecture__course", "recording"):
+        try:
+            refresh_report(report=report)
+        except OSError:
+            log.exception("%s could not be written", report.file_name)
+
+
 def write_recording_report(*, recording: Recording) -> Report:
     """Write the workbook of one recording."""
-    return _write_lecture_workbook(recording.lecture, recording, folder="", suffix=recording.pk.hex[:8])
+    return _write_lecture_workbook(recording.lecture, recording)
 
 
 def write_lecture_report(*, lecture: Lecture) -> Report:
     """Write the workbook of a lecture over all its recordings, into its class's folder."""
-    return _write_lecture_workbook(lecture, None, folder=f"{plain_name(lecture.course.code)}/", suffix=str(lecture.pk))
+    return _write_lecture_workbook(lecture, None)
+
+
+def _workbook_name(lecture: Lecture, recording: Recording | None) -> str:
+    code = plain_name(lecture.course.code)
+    folder, suffix = ("", recording.pk.hex[:8]) if recording else (f"{code}/", str(lecture.pk))
+    return f"{folder}Report_for_{code}_{timezone.localtime(lecture.starts_at):%Y_%m_%d-%H%M}_{suffix}.xlsx"
 
 
 @translation.override(settings.LANGUAGE_CODE)
-def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, folder: str, suffix: str) -> Report:
-    starts_at = timezone.localtime(lecture.starts_at)
-    name = f"{folder}Report_for_{plain_name(lecture.course.code)}_{starts_at:%Y_%m_%d-%H%M}_{suffix}.xlsx"
+def _write_lecture_workbook(lecture: Lecture, recording: Recording | None) -> Report:
+    as_of = timezone.now()  # what changes from here on is not in it
+    name = _workbook_name(lecture, recording)
     with reports().writing(name) as path:
         write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
         sha256 = sha256_of(path)
@@ -55,18 +91,20 @@ def _write_lecture_workbook(lecture: Lecture, recording: Recording | None, *, fo
     return Report.objects.update_or_create(
         recording=recording,
         lecture=lecture,
-        defaults={"course": lecture.course, "file_name": name, "sha256": sha256},
+        defaults={"course": lecture.course, "file_name": name, "sha256": sha256, "created_at": as_of},
     )[0]
 
 
 @translation.override(settings.LANGUAGE_CODE)
 def write_register_report(*, course: Course) -> Report:
     """Write the register of a class over all its lectures."""
+    as_of = timezone.now()
     name = f"Register_of_{plain_name(course.code)}_{course.pk}.xlsx"
     with reports().writing(name) as path:
         write_register(path, build_register(course))
         sha256 = sha256_of(path)
-    return Report.objects.update_or_create(file_name=name, defaults={"course": course, "sha256": sha256})[0]
+    written = {"course": course, "sha256": sha256, "created_at": as_of}
+    return Report.objects.update_or_create(file_name=name, defaults=written)[0]
 
 
 def find_lecture_report(*, lecture: Lecture) -> Report:
@@ -107,7 +145,8 @@ def refresh_report(*, report: Report) -> Report:
     if report.lecture is None:
         return write_register_report(course=report.course)
     changed = (
-        report.lecture.records.filter(updated_at__gt=report.created_at).exists()
+        not report.sha256
+        or report.lecture.records.filter(updated_at__gt=report.created_at).exists()
         or Excuse.objects.filter(
             Q(created_at__gt=report.created_at) | Q(withdrawn_at__gt=report.created_at),
             student__records__lecture=report.lecture,

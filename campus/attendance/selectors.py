@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -188,7 +188,8 @@ class WatchedRecording:
 def watched_recordings(lecture: Lecture) -> list[WatchedRecording]:
     """The lecture's recordings that count, with when each shows the lecture."""
     counted = Recording.objects.filter(Exists(Sighting.objects.filter(recording=OuterRef("pk"))), lecture=lecture)
-    rows = counted.filter(held=False).prefetch_related("segments", "clips__footage_file")
+    rows = list(counted.filter(held=False).prefetch_related("segments"))
+    prefetch_related_objects([row for row in rows if row.collected], "clips__footage_file")
     return [WatchedRecording(recording=row, intervals=_watched_intervals(lecture, row)) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -27,12 +27,18 @@ def queue_email(*, to: str, event: str, key: str, subject: str, body: str) -> No
     _queue(key, to, Delivery(to=to, event=event, subject=" ".join(subject.split())[:200], body=body))
 
 
-def queue_event(*, course: Course | None, event: str, key: str, data: Mapping[str, object]) -> None:
+def queue_event(
+    *, course: Course | None, event: str, key: str, data: Mapping[str, object] | Callable[[], Mapping[str, object]]
+) -> None:
     """Queue an event for the webhooks of the class and of all classes, unless one with this key was queued for them
-    before.
+    before. A function that gives `data` is called only if there are any.
     """
-    body = json.dumps({"type": event, "timestamp": timezone.now().isoformat(), "data": data}, ensure_ascii=False)
-    for webhook in Webhook.objects.filter(Q(course=course) | Q(course=None), active=True):
+    webhooks = list(Webhook.objects.filter(Q(course=course) | Q(course=None), active=True))
+    if not webhooks:
+        return
+    content = {"type": event, "timestamp": timezone.now().isoformat(), "data": data() if callable(data) else data}
+    body = json.dumps(content, ensure_ascii=False)
+    for webhook in webhooks:
         _queue(key, str(webhook.pk), Delivery(webhook=webhook, event=event, body=body))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture
@@ -93,14 +93,14 @@ def review_recording(recording: Recording, attendance: Attendance) -> list[Findi
         *_review_coverage(recording),
         *_review_pictures(recording),
         *_review_people(attendance),
-        *review_place(recording),
+        *review_place(recording, recording.lecture.recordings.all()),
         *_review_file(recording),
     ]
 
 
-def review_place(recording: Recording) -> list[Finding]:
-    """What is odd about the length of the recording and its place in the lecture; of a photo, about its time. Nothing
-    is about footage that was collected for the lecture."""
+def review_place(recording: Recording, recordings: Iterable[Recording]) -> list[Finding]:
+    """What is odd about the length of the recording and its place in the lecture, which has these recordings; of a
+    photo, about its time. Nothing is about footage that was collected for the lecture."""
     lecture = recording.lecture
     if recording.collected:
         return []
@@ -121,12 +121,13 @@ def review_place(recording: Recording) -> list[Finding]:
                 ),
             )
         ]
-    if _uploaded_length(lecture, recording) < MIN_LECTURE_SHARE * lecture.length:
+    others = _other_uploads(recording, recordings)
+    if _uploaded_length(lecture, [*others, recording]) < MIN_LECTURE_SHARE * lecture.length:
         message = Message(
             "It lasts {length}, but the lecture {lecture_length}.", length=length, lecture_length=lecture_length
         )
         return [Finding(ReviewReason.SHORT, message)]
-    if recording.offset_source == Recording.OffsetSource.ASSUMED and _overlaps_earlier_upload(recording):
+    if recording.offset_source == Recording.OffsetSource.ASSUMED and _overlaps_earlier_upload(recording, others):
         message = Message(
             "Another recording shows the same part of the lecture, and nothing says when this one began. "
             "Set when it began, unless both were made at the same time."
@@ -152,10 +153,15 @@ def _review_time_of_photo(recording: Recording) -> list[Finding]:
     return [Finding(ReviewReason.ELSEWHEN, message)]
 
 
-def _overlaps_earlier_upload(recording: Recording) -> bool:
+def _overlaps_earlier_upload(recording: Recording, others: Iterable[Recording]) -> bool:
     counted = (Recording.State.DONE, Recording.State.NEEDS_REVIEW)
-    others = _other_uploads(recording).filter(created_at__lt=recording.created_at, state__in=counted)
-    return any(_overlap(recording, other) for other in others.filter(duration__gt=0))
+    return any(
+        other.created_at < recording.created_at
+        and other.state in counted
+        and other.duration > 0
+        and _overlap(recording, other)
+        for other in others
+    )
 
 
 def _overlap(one: Recording, other: Recording) -> bool:
@@ -164,39 +170,40 @@ def _overlap(one: Recording, other: Recording) -> bool:
     return end - start > MAX_OVERLAP_SHARE * min(one.duration, other.duration)
 
 
-def _other_uploads(recording: Recording) -> QuerySet[Recording]:
-    """The lecture's other recordings that were uploaded and have not failed, without the one that this one replaces."""
-    others = recording.lecture.recordings.exclude(pk=recording.pk).exclude(replacements=recording).exclude(file="")
-    return others.exclude(state__in=(Recording.State.FAILED, Recording.State.CANCELLED))
+def _other_uploads(recording: Recording, recordings: Iterable[Recording]) -> list[Recording]:
+    """Those of the recordings that were uploaded and have not failed, without this one and the one that it replaces."""
+    failed = (Recording.State.FAILED, Recording.State.CANCELLED)
+    left_out = (recording.pk, recording.replaces_id)
+    return [row for row in recordings if not row.collected and row.pk not in left_out and row.state not in failed]
 
 
-def _uploaded_length(lecture: Lecture, recording: Recording) -> float:
-    """How many seconds of the lecture this recording and all others that were uploaded show together."""
-    places = [(row.offset, row.duration) for row in (*_other_uploads(recording), recording)]
+def _uploaded_length(lecture: Lecture, recordings: Iterable[Recording]) -> float:
+    """How many seconds of the lecture these recordings show together."""
     return total_length(
         merge_intervals(
             interval
-            for offset, duration in places
-            for interval in place_intervals([(0.0, duration)], offset, lecture.length)
+            for row in recordings
+            for interval in place_intervals([(0.0, row.duration)], row.offset, lecture.length)
         )
     )
 
 
 def _review_coverage(recording: Recording) -> Iterable[Finding]:
     """Who was not seen may be in the segments that failed."""
-    failed = recording.segments.filter(state=Segment.State.FAILED).count()
+    segments = list(recording.segments.all())
+    failed = sum(segment.state == Segment.State.FAILED for segment in segments)
     if failed:
         message = Message(
             "{failed} of its {n} segments could not be searched for faces, so who was not seen may have been there. "
             "Retry them, or count the recording as it is.",
             failed=failed,
-            n=recording.segments.count(),
+            n=len(segments),
         )
         yield Finding(ReviewReason.GAPS, message)
 
 
 def _review_pictures(recording: Recording) -> Iterable[Finding]:
-    segments = list(recording.segments.filter(state=Segment.State.DONE))
+    segments = [segment for segment in recording.segments.all() if segment.state == Segment.State.DONE]
     total = sum(segment.end - segment.start for segment in segments)
     if not total:  # a photo, in which nothing moves
         return

@@ -113,7 +113,8 @@ def format_clock(seconds: float) -> str:
 def describe_gaps(recording: Recording) -> Message:
     """Says which segments could not be processed, and which times have no footage; empty if nothing is missing."""
     messages: list[Message] = []
-    failed = list(recording.segments.filter(state=Segment.State.FAILED).order_by("start"))
+    failed = [segment for segment in recording.segments.all() if segment.state == Segment.State.FAILED]
+    failed.sort(key=lambda segment: segment.start)
     if failed:
         times = _describe_intervals(merge_intervals((segment.start, segment.end) for segment in failed))
         messages += [Message("These segments could not be processed: {times}.", times=times), failed[0].error]

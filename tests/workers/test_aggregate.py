@@ -7,14 +7,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from campus.attendance import finalize, recording_review
+from campus.attendance import finalize, recording_review, reports
 from campus.attendance.face_overrides import name_unknown_person, reject_match
 from campus.attendance.finalize import load_present_gallery, preview_present_students
+from campus.attendance.lecture_report import build_lecture_report
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.proposals import save_attendance
+from campus.attendance.reports import refresh_report
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.services import request_training
 from campus.common import jobs
@@ -23,6 +25,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.services import start_due_votes
 from recognition import types
 from recognition.errors import Cancelled, RecognitionError
+from recognition.files import sha256_of
 from recognition.messages import Message
 from recognition.tracking.result_file import dump_segment_result, load_segment_result
 from tests.campus import factories
@@ -135,8 +138,27 @@ def test_voting_again_gives_the_same_result(settings) -> None:
     assert written_rows(run_vote(recording, "again")) == first
 
 
+def test_a_vote_takes_few_queries_and_writes_its_workbook_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    course = create_class(2)
+    train_gallery(course)
+    recording = create_processed_recording(course, [[0, 1], [0, 9]])
+    begun = []
+
+    def build(*args: Any) -> Any:
+        begun.append((len(queries), connection.in_atomic_block))
+        return build_lecture_report(*args)
+
+    with monkeypatch.context() as noting, CaptureQueriesContext(connection) as queries:
+        noting.setattr(reports, "build_lecture_report", build)
+        assert run_vote(recording).state == "done"
+    ((before_workbook, in_transaction),) = begun
+    assert not in_transaction
+    assert before_workbook < 40
+    assert len(queries) < 60
+
+
 @pytest.mark.parametrize(
-    ("module", "step"), [(finalize, "save_attendance"), (recording_review, "write_recording_report")]
+    ("module", "step"), [(finalize, "save_attendance"), (recording_review, "request_recording_report")]
 )
 def test_a_crashed_vote_leaves_nothing_and_the_next_attempt_completes(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
@@ -160,6 +182,33 @@ def test_a_crashed_vote_leaves_nothing_and_the_next_attempt_completes(
     assert run_vote(recording, "second").state == "done"
     assert str(recording.error) == ""
     assert recording.sightings.count() == 2
+
+
+def test_a_workbook_that_a_crash_prevented_is_written_by_the_sweeper(settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    course = create_class(2)
+    train_gallery(course)
+    first = run_vote(create_processed_recording(course, [[0, 1], [0, 1]])).report
+
+    def crash(*_args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reports, "write_lecture_workbook", crash)
+        recording = run_vote(create_processed_recording(course, [[0], [0, 9]]))
+        assert (recording.state, recording.sightings.count()) == ("done", 2), "the attendance does not wait for it"
+        path = Path(settings.REPORTS_DIR, recording.report.file_name)
+        assert (recording.report.sha256, path.exists()) == ("", False)
+        reports.write_requested_reports()
+        assert Report.objects.get(recording=recording).sha256 == "", "the disk is still full"
+    reports.write_requested_reports()
+    assert Report.objects.get(recording=recording).sha256 == sha256_of(path)
+    assert Report.objects.get(pk=first.pk).sha256 == first.sha256
+    with monkeypatch.context() as broken, transaction.atomic():
+        broken.setattr(reports, "write_lecture_workbook", crash)
+        reports.request_recording_report(recording=recording)
+    stale = Report.objects.get(recording=recording)
+    assert (stale.sha256, path.exists()) == ("", True), "the old file does not count as the workbook"
+    assert refresh_report(report=stale).sha256 == sha256_of(path)
 
 
 def test_a_vote_without_lease_writes_nothing() -> None:
