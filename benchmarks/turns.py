@@ -74,6 +74,7 @@ def main() -> None:
                 if number == 0:
                     print(f"{published} segments chosen in {milliseconds[0]:.0f} ms")
                 segment = jobs.RECOGNISE.claim(broker.queues["vision"].popleft(), f"benchmark-{number}")
+                assert segment  # noqa: S101
                 finish_segment(segment=segment, result="benchmark", faces=0, tracks=0)
         print(f"the next one in {statistics.median(milliseconds[1:]):.1f} ms, {max(milliseconds[1:]):.1f} at worst")
 

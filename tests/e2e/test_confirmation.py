@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from campus.attendance.annotated_videos import store_face_paths
+from campus.attendance.annotated_videos import dump_paths, store_face_paths
 from campus.attendance.models import AnnotatedVideo, Sighting
 from campus.attendance.proposals import recount_lecture
 from campus.common import jobs
@@ -44,7 +44,7 @@ def test_keys_answer_and_the_moment_plays(page: Page, world: World, sign_in: Sig
     recount_lecture(lecture=world.lecture)
     track = people.track(0, np.arange(0.0, 12.0, 2.0))
     attendance = Attendance(12.0, (Presence(label=str(students[0].pk), present=False, tracks=(track,)),), ())
-    store_face_paths(recording=recording, results=[people.result(track)], attendance=attendance)
+    store_face_paths(recording=recording, paths=dump_paths(results=[people.result(track)], attendance=attendance))
     sign_in(world.own)
 
     page.goto(reverse("lecture", args=[world.lecture.pk]))

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from campus.attendance.annotated_videos import request_annotated_video, store_face_paths
+from campus.attendance.annotated_videos import dump_paths, request_annotated_video, store_face_paths
 from campus.attendance.models import AnnotatedVideo, AttendanceChange
 from campus.attendance.proposals import save_attendance
 from campus.common import jobs
@@ -49,7 +49,7 @@ def recording(tmp_path: Path, settings) -> Recording:
         (UnknownPerson(intervals=((0.0, 30.0),), seconds=30.0, crops=(), tracks=(stranger,)),),
     )
     save_attendance(recording=row, attendance=attendance)
-    store_face_paths(recording=row, results=[people.result(known, stranger)], attendance=attendance)
+    store_face_paths(recording=row, paths=dump_paths(results=[people.result(known, stranger)], attendance=attendance))
     return row
 
 

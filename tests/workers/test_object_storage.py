@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
@@ -27,6 +27,7 @@ from campus.common import jobs
 from campus.common.encryption import MAGIC
 from campus.common.file_responses import video_response
 from campus.common.key_rotation import Outcome, rotate_media
+from campus.common.object_storage import S3Storage
 from campus.common.storage import (
     STORAGE_MARK,
     is_storage_here,
@@ -156,9 +157,9 @@ def test_processes_of_a_machine_share_a_copy(server: Moto, monkeypatch: pytest.M
     content = os.urandom(2_000_000)
     media().write("recordings/a.mp4", content)
     downloads, found = [], []
-    download = type(media()).download
+    download = S3Storage.download
     monkeypatch.setattr(
-        type(media()), "download", lambda self, file, target: (downloads.append(file), download(self, file, target))
+        S3Storage, "download", lambda self, file, target: (downloads.append(file), download(self, file, target))
     )
 
     def read() -> None:
@@ -190,16 +191,16 @@ def test_copies_take_no_more_space_than_they_may(settings: Any) -> None:
 
 def test_a_copy_that_was_cut_off_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     media().write("recordings/a.mp4", b"1234567890")
-    complete = type(media()).download
+    complete = S3Storage.download
 
     def broken(_self: Any, file: Any, target: Any) -> None:
         target.write(b"123")
         raise OSError("cut off")
 
-    monkeypatch.setattr(type(media()), "download", broken)
+    monkeypatch.setattr(S3Storage, "download", broken)
     with pytest.raises(OSError, match="cut off"), media().local_copy("recordings/a.mp4"):
         pass
-    monkeypatch.setattr(type(media()), "download", complete)
+    monkeypatch.setattr(S3Storage, "download", complete)
     with media().local_copy("recordings/a.mp4") as path:
         assert path.read_bytes() == b"1234567890"
     assert len(files_of(local_path("cache"))) == 1
@@ -228,7 +229,7 @@ def test_keys_are_rotated_by_compare_and_swap(settings: Any, monkeypatch: pytest
 
 
 def test_a_change_meanwhile_stays_and_what_was_deleted_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = type(media())._client.fget(media())
+    client = cast(S3Storage, media())._client
     put = client.put_object
     media().write("a", b"head and body")
     assert not media().replace_head("a", b"feet", b"hand")
