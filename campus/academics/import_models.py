@@ -1,17 +1,16 @@
 """Rosters and calendars that somebody uploads to import them."""
 
 import uuid
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from campus.common import jobs
-from campus.common.storage import clear_storage, delete_media
+from campus.common.storage import clear_storage, delete_media_after_commit
 
 
 def import_path(row: "FileImport", _name: str) -> str:
@@ -56,4 +55,4 @@ class FileImport(jobs.LeasedJob):
 @receiver(post_delete, sender=FileImport)
 def delete_file(instance: FileImport, **_kwargs: Any) -> None:
     """Nothing is left of an import whose owner or class is deleted."""
-    transaction.on_commit(partial(delete_media, str(instance.file.name)), robust=True)
+    delete_media_after_commit(str(instance.file.name))

@@ -5,7 +5,6 @@ or by signing off the lecture; taking that back takes the face back.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -34,7 +33,7 @@ def learn_later(*, course: int) -> None:
     """What is confirmed in a lecture of this class (its id) has changed: it learns once nothing changes any more."""
     # After the transaction, which has locked the lecture: others lock a class before its lectures.
     courses = Course.objects.filter(pk=course)
-    transaction.on_commit(partial(mark_galleries_outdated, courses=courses), robust=True)
+    transaction.on_commit(lambda: mark_galleries_outdated(courses=courses), robust=True)
 
 
 def update_lecture_faces() -> None:

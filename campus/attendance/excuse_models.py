@@ -1,11 +1,10 @@
 """Excuses for several days, and which of them cover a lecture."""
 
 import uuid
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
@@ -13,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Student
 from campus.common.file_names import file_suffix
-from campus.common.storage import delete_media
+from campus.common.storage import delete_media_after_commit
 
 
 def excuse_document_path(excuse: "Excuse", name: str) -> str:
@@ -64,7 +63,7 @@ class Excuse(models.Model):
 def delete_document(instance: Excuse, **_kwargs: Any) -> None:
     """Nothing is left of an excuse whose student is deleted."""
     if instance.document:
-        transaction.on_commit(partial(delete_media, str(instance.document.name)), robust=True)
+        delete_media_after_commit(str(instance.document.name))
 
 
 def covering_excuses(course: Any, day: Any) -> models.QuerySet[Excuse]:

@@ -4,7 +4,6 @@ Each function locks the lecture, counts it again and logs the change. It raises 
 change the lecture, and UserError where it is signed off or a new vote has replaced the row meanwhile.
 """
 
-from functools import partial
 from typing import TypeVar
 
 from django.contrib.auth.models import User
@@ -106,11 +105,17 @@ def delete_unknown_person(*, person: UnknownPerson, user: User, reason: str = ""
     lecture = lock_lecture(person.recording.lecture_id, user)
     person = _reload(person)
     description = _describe_face(person)
-    for face in appearances(person):
+    faces = list(appearances(person))
+    for face in faces:
         _remove_override(lecture, face, user)
         _create_override(face, Action.DELETED, None, user)
         face.delete()
-        transaction.on_commit(partial(delete_unused_crops, face.recording), robust=True)
+
+    def delete_crops() -> None:
+        for face in faces:
+            delete_unused_crops(face.recording)
+
+    transaction.on_commit(delete_crops, robust=True)
     _recount_and_log(lecture, user, ChangeKind.DELETED, None, description, reason)
 
 

@@ -3,11 +3,11 @@ to them.
 """
 
 import uuid
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, TruncDate
 from django.db.models.signals import post_delete
@@ -31,7 +31,7 @@ from campus.attendance.statuses import (
 )
 from campus.cctv.models import FootageFile
 from campus.common import jobs
-from campus.common.storage import delete_media
+from campus.common.storage import delete_media_after_commit
 from campus.recordings.models import Recording
 
 __all__ = [
@@ -420,7 +420,7 @@ class Snapshot(jobs.LeasedJob):
 def delete_picture(instance: Snapshot | AnnotatedVideo, **_kwargs: Any) -> None:
     """No picture is left of a source, recording, student or viewer that is deleted."""
     if instance.file:
-        transaction.on_commit(partial(delete_media, instance.file), robust=True)
+        delete_media_after_commit(instance.file)
 
 
 class Report(models.Model):

@@ -3,7 +3,6 @@ that were taken by hand. It can be made while there is no class, and removed who
 """
 
 from datetime import time, timedelta
-from functools import partial
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -126,13 +125,18 @@ def delete_sample_class(*, user: User) -> None:
     """
     if not is_registrar(user):
         raise PermissionDenied
+    workbooks: list[str] = []
     for course in Course.objects.filter(is_sample=True):
         for recording in Recording.objects.filter(lecture__course=course):
             delete_recording(recording=recording)
-        workbooks = list(course.reports.values_list("file_name", flat=True))
+        workbooks += course.reports.values_list("file_name", flat=True)
         course.delete()
+
+    def delete_workbooks() -> None:
         for name in workbooks:
-            transaction.on_commit(partial(reports().delete, name), robust=True)
+            reports().delete(name)
+
+    transaction.on_commit(delete_workbooks, robust=True)
     for student in sample_students_left():
         for photo in student.photos.all():
             delete_photo(photo=photo)

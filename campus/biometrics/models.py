@@ -1,11 +1,10 @@
 """Enrolment photos, and what a class's gallery was made of."""
 
 import uuid
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
@@ -19,7 +18,7 @@ from campus.common import jobs
 from campus.common.encrypted_fields import EncryptedBinaryField
 from campus.common.file_names import file_suffix
 from campus.common.messages import LocalizedMessage, MessageField, load_message
-from campus.common.storage import clear_storage, delete_media
+from campus.common.storage import clear_storage, delete_media_after_commit
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -222,7 +221,7 @@ class SentPhoto(jobs.LeasedJob):
 def delete_sent_files(instance: SentPhoto, **_kwargs: Any) -> None:
     """No picture is left of a student or link that is deleted."""
     for file in filter(None, (instance.file, instance.picture)):
-        transaction.on_commit(partial(delete_media, str(file.name)), robust=True)
+        delete_media_after_commit(str(file.name))
 
 
 class Embedding(models.Model):
@@ -280,7 +279,7 @@ class LectureFace(models.Model):
 @receiver(post_delete, sender=LectureFace)
 def delete_crop(instance: LectureFace, **_kwargs: Any) -> None:
     """No picture is left of a student or lecture that is deleted."""
-    transaction.on_commit(partial(delete_media, instance.crop), robust=True)
+    delete_media_after_commit(instance.crop)
 
 
 class LookAlike(models.Model):

@@ -7,7 +7,6 @@ import logging
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -30,7 +29,7 @@ from campus.common import jobs
 from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 from campus.common.link_tokens import link_token, read_link_token
-from campus.common.storage import delete_media, write_media
+from campus.common.storage import delete_media, delete_media_after_commit, write_media
 from recognition.types import EnrolmentPhoto, PhotoFault
 
 log = logging.getLogger(__name__)
@@ -201,7 +200,7 @@ def _decide(photo: SentPhoto, state: SentPhoto.State, user: User, **fields: str)
 
 
 def _delete_after_commit(file: Any) -> None:
-    transaction.on_commit(partial(delete_media, str(file.name)), robust=True)
+    delete_media_after_commit(str(file.name))
 
 
 def delete_expired_photo_links() -> None:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
@@ -27,7 +26,7 @@ from campus.biometrics.zip_names import decode_path
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import delete_media, write_media
+from campus.common.storage import delete_media, delete_media_after_commit, write_media
 from recognition.messages import Message
 
 log = logging.getLogger(__name__)
@@ -208,4 +207,4 @@ def _delete(photo: WaitingPhoto) -> None:
     names = [str(file.name) for file in (photo.file, photo.thumbnail) if file]
     photo.delete()
     for name in names:
-        transaction.on_commit(partial(delete_media, name), robust=True)
+        delete_media_after_commit(name)

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import time
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from campus.biometrics.selectors import course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import delete_media, media, write_media
+from campus.common.storage import delete_media, delete_media_after_commit, media, write_media
 from recognition.media.file_kind import HEAD_BYTES, is_photo
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -128,7 +127,7 @@ def delete_photo(*, photo: FacePhoto) -> None:
         _mark_galleries_outdated(photo.student_id)
         photo.delete()
         for name in names:
-            transaction.on_commit(partial(photo.file.storage.delete, name), robust=True)
+            delete_media_after_commit(name)
 
 
 def confirm_photo(*, photo: FacePhoto, user: User) -> None:

@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol, cast
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.db import transaction
 
 from campus.common.encryption import (
     OVERHEAD_BYTES,
@@ -271,6 +272,12 @@ def _place(name: str) -> str:
 def delete_media(name: str) -> None:
     """Delete a media file; it is no error where it is gone already."""
     media().delete(name)
+
+
+def delete_media_after_commit(name: str) -> None:
+    """Delete a media file once the transaction is committed: what it belonged to is gone then, and not before."""
+    # No partial: Django can't name one in the line that it logs if the function fails, and raises instead.
+    transaction.on_commit(lambda: delete_media(name), robust=True)
 
 
 def delete_media_folder(*parts: str) -> None:
