@@ -21,6 +21,7 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.selectors import OPEN_STATES
 
 PUBLISHED_PER_PROCESS = 2  # one at work, and one that is there when it ends
+TURNS_PER_WINDOW = 8  # so many workers that end a segment at once do not each look at all that is in line
 MIN_WINDOW = 2
 LIVE = timedelta(days=1)  # after a lecture; then its recording is an old one, which waits for those that are not
 MAX_TURN_WAIT = timedelta(days=1)  # then an old one counts as live
@@ -69,8 +70,9 @@ def _waits() -> Q:
 def _choose_due() -> Iterator[int]:
     _queue, photos = jobs.RECOGNISE.lanes()[1]
     yield from photos.filter(_waits()).values_list("pk", flat=True)
-    free = window() - segments_at_work().count()
-    if free > 0:
+    width = window()
+    free = width - segments_at_work().count()
+    if free >= max(1, width // TURNS_PER_WINDOW):
         yield from _choose_segments(free)
 
 

@@ -93,6 +93,17 @@ def test_only_the_window_is_published_and_each_end_publishes_the_next() -> None:
     assert publish_due_segments() == 1, "no more are left"
 
 
+def test_with_many_workers_a_turn_is_for_several_segments() -> None:
+    note_heartbeat(worker="1", name="vision@one", queues=["vision"], processes=12)
+    recording = planned(segments=30)
+    assert publish_due_segments() == window() == 24
+    finish_one(recording)
+    finish_one(recording)
+    assert publish_due_segments() == 0, "the line is long to look at, and all workers have something to do"
+    finish_one(recording)
+    assert publish_due_segments() == 3
+
+
 def test_a_photo_waits_for_no_segment() -> None:
     long, snap = planned(segments=9), photo()
     publish_due_segments()
