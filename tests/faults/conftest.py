@@ -224,7 +224,9 @@ def workbook_rows(recording: Recording, folder: Path) -> list[tuple[Any, ...]]:
     """The rows of the workbook's first sheet, without the student numbers, which differ from class to class."""
     from openpyxl import load_workbook
 
-    report = Report.objects.get(recording=recording)
+    written = Report.objects.filter(recording=recording).exclude(sha256="")
+    wait_until(written.exists, "the workbook is written, which follows the vote")
+    report = written.get()
     rows = load_workbook(folder / "reports" / report.file_name)["Attendance"].iter_rows(values_only=True)
     return [row[1:] for row in rows]
 

@@ -227,7 +227,7 @@ def state(lecture: Lecture) -> str:
     done = (
         row
         and row.state == Collection.State.COMPLETE
-        and Report.objects.filter(lecture=lecture).exists()
+        and Report.objects.filter(lecture=lecture).exclude(sha256="").exists()
         and not open_.exists()
     )
     return "counted" if done else str(row and row.state)

@@ -231,7 +231,7 @@ class RecordingsMachine(RuleBasedStateMachine):
 
 
 PROFILE = settings(
-    max_examples=40,
+    max_examples=15,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
