@@ -13,6 +13,9 @@ hypothesis.settings.load_profile("tests")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Minutes of faults are too long for each run: `make soak`.
+collect_ignore = [] if "SOAK_MINUTES" in os.environ else ["soak"]
+
 # Networks are converted once, not by every test that starts a program.
 os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "networks"))
 

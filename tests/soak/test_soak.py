@@ -1,4 +1,4 @@
-"""Recordings for minutes while everything around them fails: `make soak MINUTES=20`; one and a half as a test.
+"""Recordings for minutes while everything around them fails: `make soak MINUTES=20`. `make test` leaves it out.
 
 Three workers, a PostgreSQL and a Valkey of its own; models are replaced as in tests/faults. SOAK_SEED=n draws the same
 faults again.
@@ -29,9 +29,9 @@ from tests.waiting import wait_until
 
 __all__ = ["campus_on_postgres", "postgres", "valkey"]
 
-MINUTES = float(os.environ.get("SOAK_MINUTES", "1.5"))
+MINUTES = float(os.environ.get("SOAK_MINUTES", "2"))
 SEED = int(os.environ.get("SOAK_SEED") or time.time())
-RECORDINGS = max(30, round(15 * MINUTES))
+RECORDINGS = max(40, round(15 * MINUTES))
 FAULTS_SECONDS = 60 * MINUTES - 60  # the minute is for what is undisturbed before and after
 COURSES, STUDENTS, WORKERS = 4, 4, 3
 SECONDS_BETWEEN_FAULTS = (1, 3)
