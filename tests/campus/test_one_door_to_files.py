@@ -49,19 +49,3 @@ def test_no_other_module_knows_the_folders() -> None:
     assert {module for module, found in used.items() if found & FOLDERS} == {DOOR}
     assert {module for module, found in used.items() if "local_path" in found} == MAKERS
     assert not [module for module in MODULES if opens_field_by_path(ast.parse((REPOSITORY / module).read_text()))]
-
-
-def test_what_follows_a_commit_has_a_name() -> None:
-    """Django logs the name of a function that failed after a commit. A partial has none, so that its error escapes."""
-    calls = [
-        (module, node)
-        for module in MODULES
-        for node in ast.walk(ast.parse((REPOSITORY / module).read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "on_commit"
-    ]
-    assert calls
-    assert not [
-        (module, node.lineno)
-        for module, node in calls
-        if isinstance(node.args[0], ast.Call) and any(keyword.arg == "robust" for keyword in node.keywords)
-    ]
