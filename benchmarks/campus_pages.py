@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MAX_PAGE_KB = 200
-FILE_PATHS = ("/xlsx/", "/pdf/")  # made on request, and may take longer than a page
+FILE_PATHS = ("/xlsx/", "/pdf/", "/schema/")  # made on request, and may take longer than a page
 BATCH = 5000
 PHOTOS = 5  # of each student in the lecturer's classes
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.selectors import courses_for, lectures_for, students_for
-from campus.accounts.roles import AnyUser
+from campus.accounts.roles import AnyUser, sees_everything
 from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
 
 USABLE_VERDICTS = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
@@ -35,9 +35,11 @@ def galleries_for(user: AnyUser) -> QuerySet[Gallery]:
 
 def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:
     """The pairs of students whom the user may see, also those of whom a person said that they are two people."""
+    pairs = LookAlike.objects.select_related("first", "second")
+    if sees_everything(user):
+        return pairs  # SQLite would look for every pair of all students
     students = students_for(user)
-    pairs = LookAlike.objects.filter(first__in=students, second__in=students)
-    return pairs.select_related("first", "second")
+    return pairs.filter(first__in=students, second__in=students)
 
 
 def count_verdicts(photos: QuerySet[FacePhoto]) -> dict[str, int]:
