@@ -51,6 +51,8 @@ def match_key(text: str, *, ignore_case: bool = True) -> str:
     Capitals, Unicode forms, invisible characters, kinds of quotes, dashes and digits, and white space make no
     difference. Accents do.
     """
+    if text.isascii() and text.isprintable():  # most are, and long rosters have many
+        return " ".join((text.lower() if ignore_case else text).replace("`", "'").split())
     composed = normalize("NFKC", text)
     visible = "".join(char for char in composed if char.isspace() or not is_invisible(char))
     unaccented = _LONE_ACUTE_ACCENT.sub("'", visible)
@@ -70,7 +72,10 @@ def number_key(number: str) -> str:
 
 def sort_key(text: str) -> str:
     """What a text is sorted and searched by: as `match_key`, without accents."""
-    decomposed = normalize("NFD", match_key(text))
+    key = match_key(text)
+    if key.isascii():
+        return key
+    decomposed = normalize("NFD", key)
     return match_key("".join(char for char in decomposed if not unicodedata.combining(char)))
 
 

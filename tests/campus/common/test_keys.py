@@ -61,6 +61,14 @@ def test_capitals_make_no_difference(text):
     assert match_key(text.upper()) == match_key(text.lower()) == match_key(text.casefold()) == match_key(text)
 
 
+@given(st.text(st.characters(max_codepoint=0x7F)), st.booleans())
+@example("O`Neill  B", True)
+def test_a_text_of_plain_letters_has_the_key_that_it_has_beside_others(text, ignore_case):
+    key = match_key(text, ignore_case=ignore_case)
+    assert match_key(f"é {text} é", ignore_case=ignore_case) == " ".join(f"é {key} é".split())
+    assert sort_key(f"é {text} é") == " ".join(f"e {sort_key(text)} e".split())
+
+
 def test_key_of_each_character_is_stable():
     for char in map(chr, [*range(0x3400), *range(0xF900, 0x10000)]):
         key = match_key(f"a{char}b")
