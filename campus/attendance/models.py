@@ -245,7 +245,10 @@ class AttendanceRecord(models.Model):
                 fields=["lecture"],
                 condition=Q(machine_status="to_confirm", override_status=""),
                 name="records_to_confirm",
-            )
+            ),
+            models.Index(
+                fields=["lecture"], condition=Q(machine_status="", override_status=""), name="records_not_marked"
+            ),
         ]
 
     def __str__(self) -> str:

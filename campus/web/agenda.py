@@ -24,7 +24,7 @@ from campus.recordings.selectors import current_recordings_for
 from campus.web.lecture_states import LectureRow, lecture_rows, with_to_confirm_count
 
 MAX_TODAYS_LECTURES = 40
-MAX_LECTURES_OF_WEEK = 100
+MAX_LECTURES_OF_WEEK = 50
 MAX_TODOS_OF_A_KIND = 8
 MAX_LECTURES_TO_CHOOSE_FROM = 20
 TODO_PERIOD = timedelta(days=14)
