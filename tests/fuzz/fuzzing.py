@@ -9,6 +9,7 @@ call that can be copied into a test: it stays there if it fails, and also if it 
 import faulthandler
 import functools
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +25,10 @@ from tests.conftest import REPOSITORY
 
 FUZZ_SECONDS = 60 * float(os.environ.get("FUZZ_MINUTES", "0"))
 EXAMPLES_IN_TESTS = 25
-EXAMPLES_A_ROUND = 250
-MAX_EXAMPLE_SECONDS = 15.0  # of the processor, which others may use too
-HANG_SECONDS = 300.0  # on the clock, since others may go first, after which not even the interpreter is waited for
+EXAMPLES_A_ROUND = 50
+# Seconds of the processor, since others may go first. After those of a hang not even the interpreter is waited for.
+MAX_EXAMPLE_SECONDS, HANG_SECONDS = 15.0, 60.0
+MAX_WAIT_SECONDS = 1800.0  # on the clock, for what waits and uses no processor
 MAX_EXAMPLE_BYTES = 512 * 1024**2
 EXAMPLES = REPOSITORY / ".hypothesis" / "fuzz"
 # Of the memory of this process; Linux only.
@@ -76,11 +78,14 @@ def watched(call: str) -> Iterator[None]:
     EXAMPLES.mkdir(parents=True, exist_ok=True)
     file = EXAMPLES / f"{call.partition('(')[0]}.py"
     file.write_text(call)
-    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(MAX_WAIT_SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.register(signal.SIGPROF, file=sys.__stderr__, chain=True)  # which then ends the process
+    signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
     before, start = _peak_memory(), time.process_time()
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
     seconds, taken = time.process_time() - start, _peak_memory(reset=False) - before
     assert seconds < MAX_EXAMPLE_SECONDS, f"it took {seconds:.0f} s"
