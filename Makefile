@@ -2,7 +2,7 @@
 #                      EMBEDDER=facenet-20180408 for FaceNet, dlib-facenet-v1 for both)
 # make run             the web application with all that it needs, on http://127.0.0.1:8000 (PORT=...)
 # make test            all tests on all cores (TESTS=tests/recognition for some)
-# make fuzz            hostile examples for all that reads files and names, ten minutes each (MINUTES=1)
+# make fuzz            hostile examples for all that reads files and names, ten minutes a file of them (MINUTES=1)
 # make soak            300 recordings while workers, Valkey, PostgreSQL, disks and clocks fail, for 20 minutes (MINUTES=2);
 #                      needs root
 # make lint            style, types, imports between layers, and patterns that are often holes

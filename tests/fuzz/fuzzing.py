@@ -1,9 +1,10 @@
 """Fuzz tests: hostile examples for the readers of what comes from outside.
 
 `make test` runs a few examples of each, so that all of them take seconds there. `make fuzz` runs as many as fit into
-FUZZ_MINUTES; CI does so for a minute each, beside the other tests. An example fails by any error but
-the reader's own, by taking long, and by taking much memory. The one that is being tried is in .hypothesis/fuzz, as a
-call that can be copied into a test: it stays there if it fails, and also if it ends or hangs the process.
+FUZZ_MINUTES, which the tests of a file share; CI does so for a minute a file, beside the other tests. An example fails
+by any error but the reader's own, by taking long, and by taking much memory. The one that is being tried is in
+.hypothesis/fuzz, as a call that can be copied into a test: it stays there if it fails, and also if it ends or hangs the
+process.
 """
 
 import faulthandler
@@ -37,10 +38,10 @@ MEMORY_STATUS, MEMORY_RESET = Path("/proc/self/status"), Path("/proc/self/clear_
 
 def fuzz(
     examples: int = EXAMPLES_IN_TESTS, **strategies: SearchStrategy[Any]
-) -> Callable[[Callable[..., None]], Callable[[pytest.CaptureFixture], None]]:
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a test that calls the decorated check with examples of the strategies; with so many in `make test`."""
 
-    def decorate(check: Callable[..., None]) -> Callable[[pytest.CaptureFixture], None]:
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
         count = 0
 
         @settings(
@@ -57,8 +58,8 @@ def fuzz(
             with watched(f"{check.__name__}({', '.join(f'{name}={value!a}' for name, value in example.items())})"):
                 check(**example)
 
-        def test(capsys: pytest.CaptureFixture) -> None:
-            end = time.monotonic() + FUZZ_SECONDS
+        def test(capsys: pytest.CaptureFixture, request: pytest.FixtureRequest) -> None:
+            end = time.monotonic() + FUZZ_SECONDS / len(request.session.items)
             try_example()
             while time.monotonic() < end:
                 try_example()
