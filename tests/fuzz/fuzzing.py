@@ -77,7 +77,7 @@ def watched(call: str) -> Iterator[None]:
     """Keep the call in a file unless it succeeds; end the process if it hangs. It fails too if it takes long or much
     memory."""
     EXAMPLES.mkdir(parents=True, exist_ok=True)
-    file = EXAMPLES / f"{call.partition('(')[0]}.py"
+    file = EXAMPLES / f"{call.partition('(')[0]}-{os.getpid()}.py"  # another process may be at the same test
     file.write_text(call)
     faulthandler.dump_traceback_later(MAX_WAIT_SECONDS, exit=True, file=sys.__stderr__)
     faulthandler.register(signal.SIGPROF, file=sys.__stderr__, chain=True)  # which then ends the process
