@@ -27,6 +27,7 @@ from campus.common.jobs import (
     postpone,
     release,
     renew,
+    working_on,
 )
 from campus.common.log_context import add_log_context
 from campus.common.storage import is_storage_here
@@ -84,7 +85,7 @@ def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> Message | No
     """
     started = time.monotonic()
     try:
-        with hold_lease(row):
+        with hold_lease(row), working_on(job, row):
             function(row)
     except Postponed:
         postpone(row)
@@ -106,8 +107,9 @@ def _end_failed_attempt(job: Job, row: LeasedJob, error: Exception) -> Message |
         case Fault.MACHINE | Fault.PASSING:
             log.warning("%s %s: interrupted, not its fault: %r", job.name, row.pk, error)
             problem = describe_interruption(error)
-            _give_back(row, problem, detail)
-            return problem if fault is Fault.MACHINE else None
+            # What ends an attempt that has lost its lease says nothing of the machine: it may write no more.
+            was_held = _give_back(row, problem, detail)
+            return problem if was_held and fault is Fault.MACHINE else None
         case _:
             log.exception("%s %s: attempt %d failed", job.name, row.pk, row.attempts)
             end_attempt = job.fail if row.attempts >= settings.MAX_ATTEMPTS else release
@@ -115,16 +117,17 @@ def _end_failed_attempt(job: Job, row: LeasedJob, error: Exception) -> Message |
     return None
 
 
-def _give_back(row: LeasedJob, problem: Message, detail: str) -> None:
-    """Give the row back without counting the attempt, also when the database is away for a while."""
+def _give_back(row: LeasedJob, problem: Message, detail: str) -> bool:
+    """Give the row back without counting the attempt, also when the database is away for a while. False if the attempt
+    has lost it already, or may have."""
     for pause in (*GIVE_BACK_PAUSES, 0):
         try:
-            interrupt(row, problem, detail)
-            return
+            return interrupt(row, problem, detail)
         except (OperationalError, InterfaceError) as error:
             log.warning("%s could not be given back yet: %s", row.pk, error)
             close_old_connections()
             time.sleep(pause)
+    return False
 
 
 def describe_unexpected_error(error: Exception) -> Message:

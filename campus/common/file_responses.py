@@ -61,20 +61,26 @@ def video_response(request: HttpRequest, name: str) -> HttpResponseBase:
         file = storages["clear"].open(name)
     except (OSError, SuspiciousOperation) as error:
         raise Http404(_("The video is no longer there.")) from error
-    byte_range = requested_range(request, file.size)
+    response = range_response(request, file, file.size, content_type)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def range_response(request: HttpRequest, file: IO[bytes], size: int, content_type: str) -> HttpResponseBase:
+    """A response with an open file, which it closes, or with the part of it that the request asks for."""
+    byte_range = requested_range(request, size)
     if byte_range is None:
         response: HttpResponseBase = FileResponse(file, content_type=content_type)
     elif byte_range[0] >= byte_range[1]:
         file.close()
-        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{file.size}"})
+        response = HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     else:
         start, end = byte_range
         file.seek(start)
         response = FileResponse(_Part(file, end - start), content_type=content_type, status=206)
         response["Content-Length"] = end - start
-        response["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
+        response["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     response["Accept-Ranges"] = "bytes"
-    response["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -6,11 +6,12 @@ worker that has lost its lease changes nothing. Leases go by the database's cloc
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from celery import Celery
@@ -254,6 +255,39 @@ def held_by_workers() -> Q:
     return ~Q(lease_owner="") & Q(lease_until__gt=Now())
 
 
+class Attempt(NamedTuple):
+    """A worker's hold on a row of a job."""
+
+    job: str
+    pk: str
+    owner: str
+
+    def is_held(self) -> bool:
+        """Whether it has the row still."""
+        rows = (job.waiting() for job in JOBS if job.name == self.job)
+        return any(row.filter(pk=self.pk, lease_owner=self.owner, lease_until__gt=Now()).exists() for row in rows)
+
+
+# What this process works on, all of whose threads do: a worker's process does one job at a time.
+_attempt: Attempt | None = None
+
+
+@contextmanager
+def working_on(job: Job, row: LeasedJob) -> Iterator[None]:
+    """Within the block, and until the row is finished, `current_attempt` is this one."""
+    global _attempt
+    _attempt = Attempt(job.name, str(row.pk), row.lease_owner)
+    try:
+        yield
+    finally:
+        _attempt = None
+
+
+def current_attempt() -> Attempt | None:
+    """What this process works on; None once the row is finished, and in a process that does no job."""
+    return _attempt
+
+
 def renew(row: LeasedJob) -> bool:
     """Extend the lease. False: another worker has the row, or the job is not wanted any more."""
     return bool(_held(row).update(lease_until=_lease_end()))
@@ -264,6 +298,9 @@ def finish(row: LeasedJob, state: str, **fields: Any) -> bool:
 
     False, and nothing changes: this attempt does not hold the row any more.
     """
+    global _attempt
+    if _attempt and _attempt.owner == row.lease_owner:
+        _attempt = None
     changes = {"state": state, "lease_owner": "", "lease_until": None, "error": "", "error_detail": ""} | fields
     return bool(_held(row).update(**changes))
 

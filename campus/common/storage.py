@@ -97,8 +97,14 @@ class LocalStorage(FileSystemStorage):
 
     @contextmanager
     def open_with_facts(self, name: str) -> Iterator[tuple[IO[bytes], StoredFile]]:
-        with Path(self.path(name)).open("rb") as file:
-            yield file, _stored_file(name, os.fstat(file.fileno()))
+        file, facts = self.open_for_caller(name)
+        with file:
+            yield file, facts
+
+    def open_for_caller(self, name: str) -> tuple[IO[bytes], StoredFile]:
+        """As `open_with_facts`, for who closes the file in another place."""
+        file = Path(self.path(name)).open("rb")  # noqa: SIM115 - for the caller
+        return file, _stored_file(name, os.fstat(file.fileno()))
 
     def read(self, name: str, length: int = -1) -> bytes:
         with Path(self.path(name)).open("rb") as file:
@@ -162,7 +168,7 @@ class LocalReports(LocalStorage):
 
 def _stored_file(name: str, status: os.stat_result) -> StoredFile:
     # Also the time of its last change in any way, since a new key leaves the other one as it was.
-    version = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    version = f"{status.st_mtime_ns}-{status.st_ctime_ns}"
     return StoredFile(name=name, size=status.st_size, mtime_ns=status.st_mtime_ns, version=version)
 
 

@@ -59,13 +59,15 @@ UPLOADS = frozenset(
         "course-photo-zip",
     }
 )
+# What workers store that share no disk with this machine. Its space is checked once their token is.
+STORED_FILES = frozenset({"stored-file", "stored-files"})
 # The photos of a student, who has a link and no login.
 OWN_PHOTOS = frozenset({"own-photos"})
 
 
 def find_body_limit(view_name: str) -> int:
     """The largest body of a request to this view, in bytes."""
-    if view_name in UPLOADS:
+    if view_name in UPLOADS | STORED_FILES:
         return int(settings.MAX_RECORDING_BYTES) + MAX_FORM_BYTES
     if view_name in OWN_PHOTOS:
         return int(settings.MAX_PHOTO_BYTES) + MAX_FORM_BYTES

@@ -64,6 +64,7 @@ WORDS = {
     "number": 1,
     "uidb64": "x",
     "token": "x",
+    "folder": "media",
 }
 # Addresses whose words are others.
 WORDS_OF = {"sighting-action": {"action": "reject"}}

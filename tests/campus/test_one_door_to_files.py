@@ -10,7 +10,7 @@ FOLDERS = {"MEDIA_ROOT", "REPORTS_DIR"}
 # Those who have files in the making, or copies, or ask how much space there is for them.
 MAKERS = {
     "campus/cctv/fetching.py",
-    "campus/common/object_storage.py",
+    "campus/common/storage_copies.py",
     "campus/recordings/services.py",
     "campus/recordings/uploads.py",
     "workers/fetch.py",

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from campus.common.upload_limits import MAX_FORM_BYTES
-from campus.web.body_limits import DOCUMENTS, LOGINS, OWN_PHOTOS, UPLOADS, find_body_limit
+from campus.web.body_limits import DOCUMENTS, LOGINS, OWN_PHOTOS, STORED_FILES, UPLOADS, find_body_limit
 from tests.campus.permissions import Route, routes
 
 CONFIG = (Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf").read_text()
@@ -66,7 +66,10 @@ def test_other_addresses_are_pages():
     assert LOCATIONS[""] == PAGE
 
 
-@pytest.mark.parametrize(("names", "port"), [(LOGINS, 8000), (DOCUMENTS, 8000), (UPLOADS, 8001), (OWN_PHOTOS, 8001)])
+@pytest.mark.parametrize(
+    ("names", "port"),
+    [(LOGINS, 8000), (DOCUMENTS, 8000), (UPLOADS, 8001), (OWN_PHOTOS, 8001), (STORED_FILES, 8001)],
+)
 def test_an_address_takes_as_much_as_in_the_application(names: frozenset[str], port: int):
     for route in routes():
         if route.name in names:
@@ -76,7 +79,7 @@ def test_an_address_takes_as_much_as_in_the_application(names: frozenset[str], p
 
 
 def test_all_other_addresses_take_as_much_as_a_page():
-    others = [route for route in routes() if route.name not in LOGINS | DOCUMENTS | UPLOADS | OWN_PHOTOS]
+    others = [route for route in routes() if route.name not in LOGINS | DOCUMENTS | UPLOADS | OWN_PHOTOS | STORED_FILES]
     assert others
     for route in others:
         place = find_location(example(route))
@@ -85,8 +88,13 @@ def test_all_other_addresses_take_as_much_as_a_page():
 
 def test_videos_are_sent_by_the_server_for_transfers():
     names = {route.name for route in routes() if find_location(example(route)).port == 8001}
-    assert names == UPLOADS | OWN_PHOTOS | {"annotated-video-file", "api-annotated-video-file"}
+    assert names == UPLOADS | OWN_PHOTOS | STORED_FILES | {"annotated-video-file", "api-annotated-video-file"}
 
 
 def test_a_recording_of_the_largest_size_fits():
     assert max(place.max_bytes for place in LOCATIONS.values()) == settings.MAX_RECORDING_BYTES + MAX_FORM_BYTES
+
+
+def test_nobody_reaches_the_files_for_workers_who_is_not_named():
+    server = CONFIG[CONFIG.index("location ~ ^/internal/") :]
+    assert server.split("\n")[1].strip() == "deny all;"
