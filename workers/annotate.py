@@ -17,6 +17,7 @@ from campus.common.storage import delete_media, media
 from campus.recordings.selectors import footage_between
 from recognition.errors import Cancelled
 from recognition.types import FacePath
+from workers import vision
 from workers.leased_task import leased_task
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def annotate(video: AnnotatedVideo) -> None:
     with ExitStack() as stack:
         stretches = [
             Stretch(
-                path=stack.enter_context(media().local_copy(part.name)),
+                path=stack.enter_context(vision.open_recording(part.name, part.info)),
                 info=part.info,
                 start=part.start,
                 end=part.end,

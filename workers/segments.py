@@ -7,7 +7,7 @@ from django.conf import settings
 
 from campus.attendance.finalize import load_present_gallery, preview_present_students
 from campus.common import jobs
-from campus.common.storage import delete_media, media, write_media
+from campus.common.storage import delete_media, write_media
 from campus.recordings.models import Segment
 from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.selectors import footage_at
@@ -42,7 +42,7 @@ def recognise(segment: Segment) -> None:
 
     gallery = load_present_gallery(recording)
     video, info, video_starts = footage_at(recording, segment.start)
-    with media().local_copy(video) as video_path:
+    with vision.open_recording(video, info) as video_path:
         result = process_segment(
             video_path,
             replace(info, duration=recording.duration),

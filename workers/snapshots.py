@@ -7,9 +7,9 @@ from campus.attendance.snapshots import finish_snapshot
 from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.common.errors import UserError
-from campus.common.storage import media
 from campus.recordings.selectors import footage_at, video_info
 from recognition.types import VideoInfo
+from workers import vision
 from workers.leased_task import leased_task
 
 
@@ -22,7 +22,7 @@ def take_snapshot(snapshot: Snapshot) -> None:
     else:
         video, info, video_starts = footage_of(snapshot.footage_file)
     time = snapshot.time - video_starts
-    with media().local_copy(video) as path:
+    with vision.open_recording(video, info) as path:
         if snapshot.stream:
             jpeg = read_stream_preview(path, info, snapshot.stream, time)
         else:

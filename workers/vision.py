@@ -3,13 +3,15 @@
 Each child process loads the models once, when it first needs them: not before the fork.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from campus.common.storage import media
 from recognition.cli.environment import inference_threads
 
 if TYPE_CHECKING:
@@ -49,6 +51,21 @@ def probe(path: Path, stream: int | None) -> "VideoInfo":
     from recognition.pipeline import choose_stream
 
     return choose_stream(path, info, detector())
+
+
+@contextmanager
+def open_recording(name: str, info: "VideoInfo") -> Iterator[Path]:
+    """The path of a stored recording, for who reads a part of it: what is elsewhere comes here as it is read."""
+    from recognition.media.decoder_requests import DECODER
+
+    with ExitStack() as stack:
+        if info.is_photo:  # it is read as a whole
+            yield stack.enter_context(media().local_copy(name))
+            return
+        path, fill = stack.enter_context(media().local_parts(name))
+        if fill:
+            stack.enter_context(DECODER.filling(path, fill))
+        yield path
 
 
 def _runtime() -> "Runtime":

@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from django.db import transaction
 from django.db.models import Q, Sum
@@ -63,7 +63,6 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
 
     A file that this source or this room has already is not stored twice.
     """
-    name = footage_file_path(footage_file, footage_file.path)
     facts = {
         "sha256": sha256,
         "info": info.to_json(),
@@ -71,6 +70,9 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
         "retry_count": 0,
         "retry_at": None,
     }
+    usual = PurePosixPath(footage_file_path(footage_file, footage_file.path))
+    name = str(usual.with_stem(f"{usual.stem}-{footage_file.lease_owner}"))  # of this attempt alone
+    media().store(part, name)  # while no row is locked: it may take long
     with transaction.atomic():
         # Files of a source finish one at a time, so that of two with the same bytes one is the duplicate.
         Source.objects.select_for_update().get(pk=footage_file.source_id)
@@ -94,9 +96,10 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
             if done:
                 footage_file.refresh_from_db()
                 update_lectures_shown_by(footage_file=footage_file)
-                media().store(part, name)
     if done:
         part.unlink(missing_ok=True)
+    if duplicated or not done:
+        media().delete(name)
     return done
 
 

@@ -13,8 +13,8 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import Storage
 
-from campus.common.storage import StoredFile
-from campus.common.storage_copies import complete_copy
+from campus.common.storage import PartialCopy, StoredFile
+from campus.common.storage_copies import complete_copy, copy_in_parts
 
 COPY_BYTES: Final = 1024 * 1024
 READ_AHEAD_BYTES: Final = 1024 * 1024
@@ -75,6 +75,9 @@ class RemoteStorage(Storage):
 
     def local_copy(self, name: str) -> AbstractContextManager[Path]:
         return complete_copy(self.stat(name), self.address, self.download)
+
+    def local_parts(self, name: str) -> AbstractContextManager[PartialCopy]:
+        return copy_in_parts(self.stat(name), self.address, self.read_range, self.download)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ from campus.common.encryption import (
 from recognition.files import atomic_write
 
 STORAGE_MARK = ".rollcall-storage"
+
+# A path, and what brings the bytes from one position to another there; None where all of them are.
+PartialCopy = tuple[Path, Callable[[int, int], int] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,9 @@ class FileStore(Protocol):
 
     def local_copy(self, name: str) -> AbstractContextManager[Path]:
         """A path of the file on this machine, to read from within the block."""
+
+    def local_parts(self, name: str) -> AbstractContextManager[PartialCopy]:
+        """As `local_copy`, of a file that may have holes: what fills them, for who reads little of it."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """A path on this machine to write to. The file is stored when the block ends well."""
@@ -142,6 +148,10 @@ class LocalStorage(FileSystemStorage):
     @contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         yield Path(self.path(name))
+
+    @contextmanager
+    def local_parts(self, name: str) -> Iterator[PartialCopy]:
+        yield Path(self.path(name)), None
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         return atomic_write(Path(self.path(name)))

@@ -5,7 +5,6 @@ forced on FFmpeg; FFmpeg gets the bytes of an open file and may open nothing els
 pictures are decoded.
 """
 
-import io
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from av.stream import Discard, Disposition
 from recognition.errors import RecordingOutOfLimits, UnreadableRecording
 from recognition.media.file_kind import reader_for
 from recognition.media.limits import LIMITS, Limits
+from recognition.sandbox.source_file import SourceFile
 
 CODECS = (
     "h264",
@@ -60,7 +60,7 @@ RATE_PACKETS = 100  # enough to measure a frame rate
 REFERENCES_ONLY, ALL_PICTURES = "NONREF", "DEFAULT"
 
 
-class _File(io.FileIO):
+class _File(SourceFile):
     """A file that FFmpeg reads. A position that no file has is asked for by a damaged header: that is an error of the
     container, not of the disk."""
 

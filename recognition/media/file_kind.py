@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recognition.errors import UnreadableRecording
 from recognition.messages import Message
+from recognition.sandbox.source_file import SourceFile
 
 PHOTO = "photo"
 HEAD_BYTES = 4096
@@ -178,7 +179,7 @@ def reader_for(path: Path) -> str:
 
     Raises UnreadableRecording, which says what the file is where that is known.
     """
-    with path.open("rb") as file:
+    with SourceFile(path) as file:
         head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadableRecording("The file is empty. Copy or upload it again.")
@@ -201,7 +202,7 @@ def reader_for(path: Path) -> str:
 
 def _is_jpeg_stream(path: Path) -> bool:
     """Whether three pictures or more follow each other without a container, as cameras store them."""
-    with path.open("rb") as file:
+    with SourceFile(path) as file:
         start = file.read(JPEG_STREAM_BYTES)
     return start.count(NEXT_JPEG) > 1 and MULTI_PICTURE not in start[:TAIL_BYTES]
 
@@ -242,7 +243,7 @@ def _name_of_other(path: Path, head: bytes) -> Message | None:
     if head[4:11] == b"ftypcrx" or head[8:10] == CANON_RAW:
         return Message("a raw photo of a camera")
     if head.startswith(b"PK"):
-        with path.open("rb") as file:
+        with SourceFile(path) as file:
             file.seek(max(path.stat().st_size - TAIL_BYTES, 0))
             listing = head + file.read(TAIL_BYTES)
         return next((name for part, name in ZIP_CONTENTS.items() if part in listing), Message("a packed folder"))

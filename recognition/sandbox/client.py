@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -25,6 +25,7 @@ from recognition.sandbox.protocol import (
     TOO_MUCH,
     End,
     Failure,
+    Hole,
     Picture,
     Reply,
     Request,
@@ -36,6 +37,7 @@ from recognition.sandbox.protocol import (
 )
 
 T = TypeVar("T")
+Fill = Callable[[int, int], int]
 
 SERVER = "recognition.sandbox.server"
 ROOT = Path(__file__).parents[2]
@@ -51,12 +53,14 @@ SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL  # a child t
 
 
 class _Child(NamedTuple):
-    """A child of the reading process at work on a request; `ended` says the signal that ended it."""
+    """A child of the reading process at work on a request; `ended` says the signal that ended it, and `fill` fills the
+    holes of its file."""
 
     request: Request
     connection: Connection
     memory: mmap.mmap
     ended: Connection
+    fill: Fill | None
 
 
 class Sandbox:
@@ -71,6 +75,17 @@ class Sandbox:
         self._module = module
         self._lock = threading.Lock()
         self._processes: dict[int, tuple[subprocess.Popen[bytes], socket.socket]] = {}  # of each process that asks
+        self._fills: dict[str, Fill] = {}
+
+    @contextmanager
+    def filling(self, path: Path, fill: Fill) -> Iterator[None]:
+        """Within the block, the file at `path` has holes, and `fill(start, end)` is called before those bytes are read.
+        It has to tolerate any two numbers, and return up to where the bytes from `start` on are there."""
+        self._fills[str(path.absolute())] = fill
+        try:
+            yield
+        finally:
+            self._fills.pop(str(path.absolute()), None)
 
     def read_value(self, request: Request, kind: type[T]) -> T:
         """The one result of a request."""
@@ -121,8 +136,10 @@ class Sandbox:
         finally:
             os.close(descriptor)
         with ours, ended, memory:
+            fill = self._fills.get(request.path)
+            request.has_holes = fill is not None
             ours.send_bytes(encode(request))
-            yield _Child(request, ours, memory, ended)
+            yield _Child(request, ours, memory, ended, fill)
 
     def _pass_on(self, descriptors: list[int]) -> None:
         """Give the reading process of this process a connection and memory; start it where there is none, or it
@@ -152,15 +169,22 @@ def _memory_file(content: bytes) -> BinaryIO:
 
 
 def _next_reply(child: _Child) -> Reply:
+    while isinstance(reply := _receive(child), Hole):
+        if child.fill is None:
+            raise _misbehaved()
+        child.connection.send_bytes(encode(child.fill(reply.start, reply.end)))
+    if isinstance(reply, Failure):
+        raise _error_of(reply, child.request)
+    return reply
+
+
+def _receive(child: _Child) -> Reply:
     try:
-        reply = msgspec.msgpack.decode(child.connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
+        return msgspec.msgpack.decode(child.connection.recv_bytes(MAX_REPLY_BYTES), type=Reply)
     except (EOFError, ConnectionResetError):
         raise _describe_end(child) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise _misbehaved() from error
-    if isinstance(reply, Failure):
-        raise _error_of(reply, child.request)
-    return reply
 
 
 def _describe_end(child: _Child) -> Exception:

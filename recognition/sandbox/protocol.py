@@ -19,11 +19,12 @@ ERRORS = {kind.__name__: kind for kind in (RecognitionError, errors.UnreadableRe
 
 class Request(msgspec.Struct, kw_only=True, tag=True):
     """What a child should do with the file `path`: with so many seconds of the processor, and so many bytes of memory
-    beyond what the imports take."""
+    beyond what the imports take. A file with holes is filled as it is read."""
 
     path: str
     seconds: int
     max_bytes: int = 528 * 2**20
+    has_holes: bool = False
 
 
 class Text(msgspec.Struct):
@@ -48,6 +49,13 @@ class Picture(msgspec.Struct, tag=True):
     width: int
 
 
+class Hole(msgspec.Struct, tag=True):
+    """The child is about to read these bytes. It waits for an integer, up to where they are here."""
+
+    start: int
+    end: int
+
+
 class Failure(msgspec.Struct, tag=True):
     """An error: the name of one of ERRORS, or of another class, and its message."""
 
@@ -59,7 +67,7 @@ class End(msgspec.Struct, tag=True):
     """There is no more."""
 
 
-Reply = Value | Picture | Failure | End
+Reply = Value | Picture | Hole | Failure | End
 
 
 def encode(content: object) -> bytes:

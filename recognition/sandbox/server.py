@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,7 +28,8 @@ import numpy as np
 from recognition.errors import RecognitionError, RecordingOutOfLimits
 from recognition.messages import Message
 from recognition.sandbox.confinement import confine
-from recognition.sandbox.protocol import ERRORS, TOO_MUCH, End, Failure, Picture, Text, Value, as_text, encode
+from recognition.sandbox.protocol import ERRORS, TOO_MUCH, End, Failure, Hole, Picture, Text, Value, as_text, encode
+from recognition.sandbox.source_file import SourceFile
 from recognition.types import Frame
 
 PR_SET_PDEATHSIG = 1
@@ -87,6 +89,8 @@ def _run_child(descriptors: list[int], parent: int, requests: Any, answer: Answe
                 path = None if content_fd else Path(request.path)
                 if content_fd:
                     request.path = f"/proc/self/fd/{content_fd[0]}"  # a file in memory, which Landlock does not confine
+                if request.has_holes:
+                    SourceFile.fill = partial(_fill, connection)
                 memory = mmap.mmap(memory_fd, 0)  # once: to map it for each picture takes as long as to copy one
                 confine(path, max_bytes=request.max_bytes, max_seconds=request.seconds)
                 _reply(connection, memory, answer(request))
@@ -94,6 +98,11 @@ def _run_child(descriptors: list[int], parent: int, requests: Any, answer: Answe
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def _fill(connection: Connection, start: int, end: int) -> int:
+    connection.send_bytes(encode(Hole(start, end)))
+    return msgspec.msgpack.decode(connection.recv_bytes(), type=int)
 
 
 def _reply(connection: Connection, memory: mmap.mmap, found: Iterator[object]) -> None:

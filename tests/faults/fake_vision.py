@@ -25,6 +25,7 @@ from PIL import Image
 
 from recognition.errors import UnreadableRecording, WeightsMissing
 from recognition.identification.gallery import Gallery
+from recognition.media.decoder_requests import DECODER
 from recognition.media.photo import StoredPhoto
 from recognition.messages import Message
 from recognition.types import Crop, EnrolmentPhoto, Face, Segment, SegmentResult, Track, VideoInfo
@@ -74,6 +75,8 @@ def load_embedder(id: str = EMBEDDER, weights: Path | None = None, runtime: obje
 
 
 def script(path: Path | StoredPhoto) -> dict:
+    if isinstance(path, Path) and (fill := DECODER._fills.get(str(path))):
+        fill(0, path.stat().st_size)  # as the sandbox has it
     try:
         return json.loads(path.read_bytes().removeprefix(JPEG_HEAD))
     except ValueError:

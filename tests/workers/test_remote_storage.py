@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
@@ -17,24 +15,19 @@ from django.core.files.storage import default_storage
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from campus.academics.import_models import FileImport
 from campus.academics.models import Course
 from campus.attendance.annotated_videos import read_face_paths
 from campus.attendance.services import delete_recording
-from campus.biometrics.models import PhotoImport
 from campus.cctv.fetching import finish_fetch, partial_file_path
 from campus.cctv.models import FootageFile
 from campus.common import jobs
 from campus.common.encryption import MAGIC
 from campus.common.file_responses import video_response
 from campus.common.key_rotation import Outcome, rotate_media
-from campus.common.http_storage import HttpStorage
-from campus.common.object_storage import S3Storage
 from campus.common.storage import (
     STORAGE_MARK,
     is_storage_here,
     local_path,
-    mark_storage,
     media,
     read_media,
     reports,
@@ -42,7 +35,7 @@ from campus.common.storage import (
 )
 from campus.operations.backup import check_backup, make_backup, open_folder, restore_storage
 from campus.operations.checks import State, check_storage
-from campus.recordings.models import Recording, Upload
+from campus.recordings.models import Upload
 from campus.recordings.services import start_due_votes
 from campus.recordings.uploads import append_to_upload, create_upload, finish_upload
 from campus.settings.file_stores import file_stores
@@ -50,10 +43,9 @@ from recognition.media.video import probe
 from tests.campus import factories
 from tests.campus.conftest import video_bytes
 from tests.faults import fake_vision
-from tests.servers.s3 import BUCKET, Moto
 from tests.servers.stores import free_port
-from tests.web_server import WebServer
 from tests.workers.classroom import create_class, train_gallery
+from tests.workers.remote_stores import Server, server, store, use_store
 from workers import vision
 from workers.aggregate import aggregate
 from workers.faults import Fault, find_fault
@@ -61,91 +53,7 @@ from workers.ingest import ingest
 from workers.leased_task import run_attempt
 from workers.segments import recognise
 
-__all__ = ["video_bytes"]
-
-FIELDS = (Recording.file, FootageFile.file, FileImport.file, PhotoImport.file)
-
-
-class S3:
-    """Objects whose names begin with what `prefix` says, so that each test has its own."""
-
-    download = (S3Storage, "download")
-
-    def __init__(self, folder: Path) -> None:
-        self.moto = Moto(folder)
-        self.port = self.moto.port
-
-    def __enter__(self) -> Self:
-        self.moto.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.moto.__exit__(*error)
-
-    def prepare(self, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", self.moto.username)
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", self.moto.password)
-        self.prefix = name
-        return f"s3://{BUCKET}/{name}?endpoint=http://127.0.0.1:{self.moto.port}&region=us-east-1"
-
-    def content(self, key: str) -> bytes:
-        return self.moto.client().get_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}")["Body"].read()
-
-
-class Folders:
-    """The folders of a web server, which are emptied for each test."""
-
-    download = (HttpStorage, "download")
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.web = WebServer(folder)
-        self.port = self.web.port
-        self.web.environment |= {
-            "ROLLCALL_DATA_DIR": str(folder),
-            "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
-        }
-
-    def __enter__(self) -> Self:
-        self.web.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.web.kill()
-
-    def prepare(self, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-        for folder in ("media", "reports"):
-            shutil.rmtree(self.folder / folder, ignore_errors=True)
-            (self.folder / folder).mkdir()
-        return self.web.url
-
-    def content(self, key: str) -> bytes:
-        return (self.folder / key).read_bytes()
-
-
-Server = S3 | Folders
-
-
-@pytest.fixture(scope="module", params=[S3, Folders])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Any:
-    with request.param(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-def use_store(settings: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    settings.STORAGES = settings.STORAGES | file_stores(url)
-    for descriptor in FIELDS:
-        monkeypatch.setattr(descriptor.field, "storage", media())
-
-
-@pytest.fixture(autouse=True)
-def store(server: Server, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Yields what reads the files without Rollcall."""
-    use_store(settings, monkeypatch, server.prepare(tmp_path.name, monkeypatch))
-    settings.BROKER_URL = "memory://"
-    local_path(STORAGE_MARK).unlink()
-    mark_storage()
-    return server.content
+__all__ = ["server", "store", "video_bytes"]
 
 
 def use_machine(settings: Any, folder: Path) -> None:
@@ -203,68 +111,6 @@ def test_videos_are_read_in_ranges() -> None:
     assert (response.status_code, b"".join(response)) == (206, content[-10:])
 
 
-def test_the_confined_decoder_reads_the_copy(video_bytes: bytes) -> None:
-    media().write("recordings/a.mp4", video_bytes)
-    with media().local_copy("recordings/a.mp4") as path:
-        assert probe(path).duration == 2.0
-
-
-def test_processes_of_a_machine_share_a_copy(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = os.urandom(2_000_000)
-    media().write("recordings/a.mp4", content)
-    downloads, found = [], []
-    download = getattr(*server.download)
-
-    def note(self: Any, file: Any, target: Any) -> int:
-        downloads.append(file)
-        return download(self, file, target)
-
-    monkeypatch.setattr(*server.download, note)
-
-    def read() -> None:
-        with media().local_copy("recordings/a.mp4") as path:
-            found.append(path.read_bytes() == content)
-
-    threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (found, len(downloads)) == ([True] * 4, 1)
-    media().write("recordings/a.mp4", content[::-1])
-    with media().local_copy("recordings/a.mp4") as path:
-        assert path.read_bytes() == content[::-1], "the copy of another version is not taken for it"
-
-
-def test_copies_take_no_more_space_than_they_may(settings: Any) -> None:
-    settings.STORAGE_CACHE_BYTES = 2500
-    for name in "abc":
-        media().write(f"recordings/{name}.mp4", name.encode() * 1000)
-    with media().local_copy("recordings/a.mp4") as held:
-        for name in "bc":
-            with media().local_copy(f"recordings/{name}.mp4") as path:
-                assert path.read_bytes() == name.encode() * 1000
-        assert held.read_bytes() == b"a" * 1000, "nobody's copy is deleted while it is read"
-    assert sum(path.stat().st_size for path in local_path("cache").iterdir()) == 2000
-
-
-def test_a_copy_that_was_cut_off_is_made_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    media().write("recordings/a.mp4", b"1234567890")
-    complete = getattr(*server.download)
-
-    def broken(_self: Any, file: Any, target: Any) -> None:
-        target.write(b"123")
-        raise OSError("cut off")
-
-    monkeypatch.setattr(*server.download, broken)
-    with pytest.raises(OSError, match="cut off"), media().local_copy("recordings/a.mp4"):
-        pass
-    monkeypatch.setattr(*server.download, complete)
-    with media().local_copy("recordings/a.mp4") as path:
-        assert path.read_bytes() == b"1234567890"
-    assert len(files_of(local_path("cache"))) == 1
-
-
 def test_what_is_written_is_stored_whole_or_not_at_all(settings: Any) -> None:
     with pytest.raises(TypeError), reports().writing("a.xlsx") as path:
         path.open("wb").write("text")  # type: ignore[arg-type]
@@ -317,9 +163,9 @@ def test_backup_and_restore(tmp_path: Path) -> None:
     folder = open_folder(tmp_path / "backups", "correct horse battery", create=True)
     name = make_backup(folder, ["storage"], say=lambda line: None)
     check_backup(folder, name)
-    for store in (media(), reports()):
-        store.delete_folder("crops")
-        store.delete_folder("CS101")
+    for kind in (media(), reports()):
+        kind.delete_folder("crops")
+        kind.delete_folder("CS101")
     media().write("recordings/a.mp4", b"other")
     restore_storage(folder, name)
     assert (read_media("crops/1/a.jpg"), reports().read("CS101/a.xlsx")) == (b"face", b"table")
@@ -350,6 +196,19 @@ def test_a_fetched_file_is_stored_when_it_is_complete(video_bytes: bytes, tmp_pa
     footage_file.refresh_from_db()
     assert media().read(footage_file.file.name) == video_bytes
     assert not files_of(local_path())
+
+
+@pytest.mark.django_db
+def test_a_fetch_that_lost_its_lease_leaves_no_file(video_bytes: bytes) -> None:
+    row = factories.footage_file(None, None, content=video_bytes, state=FootageFile.State.FETCHING)
+    media().delete(row.file.name)
+    footage_file = jobs.FETCH.claim(row.pk, "me")
+    part = partial_file_path(footage_file)
+    part.parent.mkdir()
+    part.write_bytes(video_bytes)
+    FootageFile.objects.update(lease_owner="another")
+    assert not finish_fetch(footage_file=footage_file, part=part, sha256="0" * 64, info=probe(part))
+    assert not list(media().walk("footage"))
 
 
 @pytest.mark.parametrize("url", ["https:", "s3:", "ftp://example.org", "/var/lib/files"])
