@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from celery import Celery
@@ -255,7 +255,8 @@ def held_by_workers() -> Q:
     return ~Q(lease_owner="") & Q(lease_until__gt=Now())
 
 
-class Attempt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Attempt:
     """A worker's hold on a row of a job."""
 
     job: str

@@ -4,6 +4,7 @@ A worker names the attempt at a job for which it reads or writes, so that one th
 What belongs to no attempt is maintenance: cleaning, backups, live recordings, and what follows the end of a job.
 """
 
+from dataclasses import astuple
 from typing import Final
 
 from django.core import signing
@@ -17,7 +18,7 @@ MAX_AGE_SECONDS: Final = 300  # by both clocks
 
 def make_storage_token(attempt: Attempt | None) -> str:
     """The token of this attempt, or of maintenance."""
-    return signing.dumps(attempt or MAINTENANCE, salt=SALT)
+    return signing.dumps(astuple(attempt) if attempt else MAINTENANCE, salt=SALT)
 
 
 def read_storage_token(token: str) -> Attempt | None:

@@ -28,7 +28,7 @@ FIELDS = (Recording.file, FootageFile.file, FileImport.file, PhotoImport.file)
 class S3:
     """Objects whose names begin with what `prefix` says, so that each test has its own."""
 
-    download = (S3Storage, "download")
+    kind = S3Storage
 
     def __init__(self, folder: Path) -> None:
         self.moto = Moto(folder)
@@ -54,7 +54,7 @@ class S3:
 class Folders:
     """The folders of a web server, which are emptied for each test."""
 
-    download = (HttpStorage, "download")
+    kind = HttpStorage
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

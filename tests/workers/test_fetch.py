@@ -90,7 +90,7 @@ class TestComplete:
             "",
         )
         assert Path(footage_file.file.path).read_bytes() == film
-        assert re.fullmatch(rf"footage/{footage_file.pk}-\S+\.mp4", footage_file.file.name)
+        assert re.fullmatch(rf"footage/{footage_file.pk}-.+\.mp4", footage_file.file.name)
         assert footage_file.sha256 == hashlib.sha256(film).hexdigest()
         assert footage_file.info["codec"] == "h264"
         assert abs(footage_file.ends_at - STARTS - timedelta(minutes=1)) < timedelta(seconds=1)

@@ -1,6 +1,7 @@
 """What a store in a web server's folders has alone: it asks for the lease. `test_remote_storage.py` has the rest."""
 
 import http.client
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,25 @@ def web(transactional_db: None, tmp_path: Path, settings: Any) -> Iterator[WebSe
     server.kill()
 
 
+def begin_to_write(web: WebServer, name: str, token: str) -> http.client.HTTPConnection:
+    """Half of a mebibyte is sent."""
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+    connection.putrequest("PUT", f"/internal/files/media/{name}")
+    connection.putheader("Authorization", f"Bearer {token}")
+    connection.putheader("Content-Length", str(2**20))
+    connection.endheaders(b"1" * 2**19)
+    return connection
+
+
+def test_a_transfer_that_breaks_off_leaves_what_was_there(web: WebServer) -> None:
+    media().write("tracks/a.npz", b"whole")
+    connection = begin_to_write(web, "tracks/a.npz", make_storage_token(None))
+    connection.sock.shutdown(socket.SHUT_WR)
+    assert connection.getresponse().status == 400
+    assert media().read("tracks/a.npz") == b"whole"
+    assert [file.name for file in media().walk("tracks")] == ["tracks/a.npz"]
+
+
 def test_a_worker_that_lost_its_lease_writes_nothing_and_goes_on_with_others(web: WebServer) -> None:
     """Not even a file whose transfer was under way then."""
     recording = jobs.INGEST.claim(factories.recording().pk, "me")
@@ -37,12 +57,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_and_goes_on_with_others(web
 
     def work(row: Recording) -> None:
         media().write("tracks/first.npz", b"tracks")
-        token = make_storage_token(jobs.current_attempt())
-        connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
-        connection.putrequest("PUT", "/internal/files/media/tracks/slow.npz")
-        connection.putheader("Authorization", f"Bearer {token}")
-        connection.putheader("Content-Length", str(2**20))
-        connection.endheaders(b"1" * 2**19)
+        connection = begin_to_write(web, "tracks/slow.npz", make_storage_token(jobs.current_attempt()))
         Recording.objects.update(lease_owner="another")
         connection.send(b"2" * 2**19)
         written.append(connection.getresponse().status)
@@ -52,7 +67,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_and_goes_on_with_others(web
     assert written == [403]
     assert [file.name for file in media().walk("tracks")] == ["tracks/first.npz"]
     recording.refresh_from_db()
-    assert (recording.lease_owner, recording.error) == ("another", ""), "the other attempt goes on"
+    assert (recording.lease_owner, str(recording.error)) == ("another", ""), "the other attempt goes on"
 
 
 def test_what_follows_the_end_of_a_job_is_still_written(web: WebServer) -> None:

@@ -12,6 +12,7 @@ from campus.common.storage import local_path, media
 from recognition.media.video import probe, sample_frames
 from recognition.types import Segment
 from tests.campus.conftest import video_bytes
+from tests.recognition.media.test_holes import LONG
 from tests.recognition.video_files import video
 from tests.workers.remote_stores import Server, server, store
 from workers import vision
@@ -29,13 +30,13 @@ def test_processes_of_a_machine_share_a_copy(server: Server, monkeypatch: pytest
     content = os.urandom(2_000_000)
     media().write("recordings/a.mp4", content)
     downloads, found = [], []
-    download = getattr(*server.download)
+    download = server.kind.download
 
     def note(self: Any, file: Any, target: Any) -> int:
         downloads.append(file)
         return download(self, file, target)
 
-    monkeypatch.setattr(*server.download, note)
+    monkeypatch.setattr(server.kind, "download", note)
 
     def read() -> None:
         with media().local_copy("recordings/a.mp4") as path:
@@ -66,16 +67,16 @@ def test_copies_take_no_more_space_than_they_may(settings: Any) -> None:
 
 def test_a_copy_that_was_cut_off_is_made_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     media().write("recordings/a.mp4", b"1234567890")
-    complete = getattr(*server.download)
+    complete = server.kind.download
 
     def broken(_self: Any, file: Any, target: Any) -> None:
         target.write(b"123")
         raise OSError("cut off")
 
-    monkeypatch.setattr(*server.download, broken)
+    monkeypatch.setattr(server.kind, "download", broken)
     with pytest.raises(OSError, match="cut off"), media().local_copy("recordings/a.mp4"):
         pass
-    monkeypatch.setattr(*server.download, complete)
+    monkeypatch.setattr(server.kind, "download", complete)
     with media().local_copy("recordings/a.mp4") as path:
         assert path.read_bytes() == b"1234567890"
     assert len(list(local_path("cache").iterdir())) == 1
@@ -85,7 +86,7 @@ def test_a_segment_fetches_only_its_part_of_a_recording(
     server: Server, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(storage_copies, "BLOCK_BYTES", 4096)
-    film = video(tmp_path / "film.mp4", seconds=100)
+    film = video(tmp_path / "film.mp4", **LONG)
     media().store(film, "recordings/a.mp4")
     fetched = count_fetched_bytes(server, monkeypatch)
     info = probe(film)
@@ -108,15 +109,14 @@ def test_a_segment_fetches_only_its_part_of_a_recording(
 
 
 def count_fetched_bytes(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    kind, _ = server.download
-    read_range, fetched = kind.read_range, list[int]()
+    read_range, fetched = server.kind.read_range, list[int]()
 
     def note(self: Any, file: Any, start: int, end: int) -> bytes:
         content = read_range(self, file, start, end)
         fetched.append(len(content))
         return content
 
-    monkeypatch.setattr(kind, "read_range", note)
+    monkeypatch.setattr(server.kind, "read_range", note)
     return fetched
 
 

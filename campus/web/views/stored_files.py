@@ -6,6 +6,7 @@ No person has a way in here: each request brings a token that a worker signs. No
 import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from django.core import signing
@@ -74,7 +75,7 @@ class WorkerView(View):
 class StoredFiles(WorkerView):
     """All files of a folder and of those in it, a line each."""
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         folder = request.GET.get("folder", "")
@@ -105,7 +106,7 @@ class StoredFile(WorkerView):
 
     def put(self, request: HttpRequest, name: str) -> HttpResponse:
         size = int(request.META.get("CONTENT_LENGTH") or 0)
-        check_upload_size(size, self.store.location)
+        check_upload_size(size, Path(self.store.location))
         with self.store.writing(name) as path:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:  # noqa: PTH123
                 written = sum(target.write(chunk) for chunk in read_chunks(request, size))

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,11 +73,11 @@ CALENDARS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def read_table(path: Path, **limits: int) -> Table:
+def read_table(path: Path, **limits: Any) -> Table:
     return READERS.read_value(TableRequest(path=str(path), format=TableFormat(), **limits), Table)
 
 
-def read_calendar(path: Path, **limits: int) -> list[CalendarEntry]:
+def read_calendar(path: Path, **limits: Any) -> list[CalendarEntry]:
     request = CalendarRequest(path=str(path), until=date(2099, 12, 31), zone="Europe/Berlin", **limits)
     return READERS.read_value(request, list[CalendarEntry])
 

@@ -4,6 +4,7 @@ import mmap
 import os
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from recognition.types import Segment
 from tests.recognition.video_files import video
 
 BLOCK_BYTES = 4096
+LONG: dict[str, Any] = {"codec": "mpeg4", "seconds": 100, "rate": 1, "gop": 1, "size": (1920, 1080)}
 
 
 class Elsewhere:
@@ -45,7 +47,8 @@ class Elsewhere:
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "ts", "avi"])
 def test_a_segment_takes_its_own_part_of_the_file(kind: str, tmp_path: Path) -> None:
-    whole = video(tmp_path / f"lecture.{kind}", container={"mkv": "matroska", "ts": "mpegts"}.get(kind), seconds=100)
+    container = {"mkv": "matroska", "ts": "mpegts"}.get(kind)
+    whole = video(tmp_path / f"lecture.{kind}", container=container, **LONG)
     info, segment = probe(whole), Segment(5, 80.0, 90.0)
     expected = list(sample_frames(whole, info, segment))
     elsewhere = Elsewhere(whole)
