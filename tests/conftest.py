@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import hypothesis
@@ -27,7 +29,16 @@ ONE_DATABASE = [
     *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
     *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_slow_clients.py"),
-    *("faults/test_moments.py", "faults/test_web_server.py"),
+    *("faults/test_moments.py", "faults/test_web_server.py", "faults/test_workers.py", "workers/test_one_winner.py"),
+]
+
+# Files with tests that take long by themselves, the longest first. Each process begins with its share of them, so that
+# none is left alone with one when the others have ended.
+LONG = [
+    *("faults/test_workers.py", "deploy/test_releases.py", "e2e/test_whole_day.py", "e2e/test_every_page.py"),
+    *("faults/test_camera_day.py", "faults/test_moments.py", "demo", "deploy/test_previous_release.py"),
+    *("faults/test_database_outages.py", "faults/test_fetching_workers.py", "deploy/test_local.py"),
+    *("recognition/cli/test_attend.py", "deploy/test_backup_commands.py", "workers/test_two_cameras.py"),
 ]
 
 
@@ -36,8 +47,18 @@ def _asks_the_database(item: pytest.Item) -> bool:
     return bool({"db", "transactional_db"} & fixtures or item.get_closest_marker("django_db"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before marks select
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _long_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """In the order in which they are dealt out: the first part to the first process, and so on."""
+    folders = [REPOSITORY / "tests" / name for name in LONG]
+    long = [item for folder in folders for item in items if item.path.is_relative_to(folder)]
+    rest = iter([item for item in items if item not in set(long)])
+    size = -(-len(items) // processes)
+    shares = [long[first::processes] for first in range(processes)]
+    return [item for share in shares for item in (*share, *islice(rest, max(size - len(share), 0)))]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # marks are set before they select, and what they selected is ordered
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """With a PostgreSQL of its own only what asks the database: all else is no other there."""
     asks = [item for item in items if _asks_the_database(item)]
     folders = [REPOSITORY / "tests" / name for name in ONE_DATABASE]
@@ -47,6 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("ROLLCALL_TEST_POSTGRES_URL"):
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])
         items[:] = asks
+    yield
+    items[:] = _long_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)

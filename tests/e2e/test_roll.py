@@ -31,8 +31,8 @@ def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
     box = rows.first.locator(".mark").first.bounding_box()
     assert box
     assert min(box["width"], box["height"]) >= 44, "large enough for a thumb"
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(f"{request.method} {request.resource_type}"))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.resource_type))
     for n, letter in enumerate(["P", "L", "P", "A"]):
         rows.nth(n).get_by_role("button", name={"P": "Present", "L": "Late", "A": "Absent"}[letter]).click()
     sees(page, "2 present", "1 late", "1 absent", "4 no status yet", "marked by own")
@@ -42,7 +42,8 @@ def test_by_hand_on_a_phone(page: Page, lecture: Lecture):
     expect(rows.last.get_by_role("button", name="Present")).to_have_attribute("aria-pressed", "true")
     page.locator(".toast").get_by_role("button", name="Undo").click()
     sees(page, "4 no status yet")
-    assert set(requests) == {"POST fetch"}, "the page was not loaded again"
+    assert "fetch" in requested
+    assert "document" not in requested, "the page was not loaded again"
     rows.last.scroll_into_view_if_needed()
     expect(page.locator("#roll-head")).to_be_in_viewport()
 
@@ -51,8 +52,8 @@ def test_several_at_once_are_taken_back_and_nothing_covers_the_sign_off(page: Pa
     page.set_viewport_size(NARROW)
     page.goto(reverse("lecture", args=[lecture.pk]))
     toast, several = page.locator(".toast"), page.locator(".together")
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(f"{request.method} {request.resource_type}"))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.resource_type))
 
     def set_all(status: str) -> None:
         page.get_by_label("Select all 8 shown").check()
@@ -71,7 +72,8 @@ def test_several_at_once_are_taken_back_and_nothing_covers_the_sign_off(page: Pa
     set_all("Present")
     page.locator("summary", has_text="Sign off").click()
     expect(toast).to_have_count(0)
-    assert set(requests) == {"POST fetch"}, "the page was not loaded again"
+    assert "fetch" in requested
+    assert "document" not in requested, "the page was not loaded again"
     page.get_by_role("button", name="Yes, sign off").click()
     sees(page, "Signed off by own")
     assert set(overrides(lecture)) == {"present"}

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import TIMEOUT_SECONDS
 
-STUDENTS, ENROL = 30, 10
+STUDENTS, ENROL = 12, 10
 WORK_TIMEOUT_MS = 600_000  # milliseconds for what workers do, which everything else goes before
 UPLOAD_SPEED = 500_000  # bytes a second, so that it isn't over before the server has stopped
 
@@ -35,7 +35,11 @@ class Server:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("ROLLCALL_", "DJANGO_"))
         }
-        self.environment = environment | {"ROLLCALL_DATA_DIR": str(var), "ROLLCALL_REPORTS_DIR": str(var / "Reports")}
+        self.environment = environment | {
+            "ROLLCALL_DATA_DIR": str(var),
+            "ROLLCALL_REPORTS_DIR": str(var / "Reports"),
+            "ROLLCALL_NETWORK_CACHE_DIR": os.environ["ROLLCALL_NETWORK_CACHE_DIR"],
+        }
         self.password = ""
 
     def start(self) -> None:
