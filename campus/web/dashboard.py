@@ -122,7 +122,7 @@ def _recordings_in_progress(recordings: QuerySet[Recording]) -> list[RecordingIn
     return [
         RecordingInProgress(
             row,
-            reverse("admin:recordings_recording_change", args=[row.pk]),
+            reverse("recording", args=[row.pk]),
             round(100 * progress_share(row.state, row.processed)),
         )
         for row in rows
@@ -194,7 +194,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
     )
     yield _todo(
         failed.select_related("lecture__course").order_by("-created_at"),
-        "admin:recordings_recording_change",
+        "recording",
         icon="videocam_off",
         text=lambda n: ngettext(
             "%(n)d recording that failed, was cancelled or has gaps",
@@ -253,7 +253,9 @@ def _face_todos(user: AnyUser) -> Iterator[Todo | None]:
         most_lacking = sorted(lacking, key=lambda pk: -lacking[pk])[:MAX_LINKS_PER_TODO]
         lacking_courses = Course.objects.in_bulk(most_lacking)
         links = [
-            Link(f"{lacking_courses[pk].code}: {lacking[pk]}", reverse("admin:academics_course_change", args=[pk]))
+            Link(
+                f"{lacking_courses[pk].code}: {lacking[pk]}", reverse("course-photos", args=[pk], query={"lacking": ""})
+            )
             for pk in most_lacking
         ]
         n = sum(lacking.values())

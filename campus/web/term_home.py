@@ -25,7 +25,8 @@ from campus.web.dashboard import Storage, storage_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupStep:
-    """Something that attendance needs. `purpose` says what for; `url` is where it is done."""
+    """Something that attendance needs. `purpose` says what for; `url` is where it is done, empty while there is no
+    class to do it in."""
 
     name: str
     purpose: str
@@ -82,13 +83,13 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
         anybody_teaches=Exists(lecturers()),
         has_recording=Exists(Recording.objects.filter(lecture__course__in=courses)),
         first_course=Subquery(courses.order_by("code").values("pk")[:1]),
+        first_with_roster=Subquery(courses.exclude(enrolments=None).order_by("code").values("pk")[:1]),
         last_lecture=Subquery(begun.order_by("-starts_at").values("pk")[:1]),
     ).get(pk=user.pk)
     return {**row}
 
 
 def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupStep]:
-    first_course = {"course": found["first_course"]} if found["first_course"] else None
     yield SetupStep(
         name=_("Institution's name"),
         purpose=_("Pages, workbooks, PDFs, calendars and e-mails bear it."),
@@ -115,7 +116,7 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         name=_("Roster"),
         purpose=_("It says who is expected in the lectures of a class."),
         done=found["has_roster"],
-        url=reverse("admin:academics_student_import"),
+        url=_class_url("course-roster", found["first_course"]),
         action=_("Import a roster"),
     )
     yield SetupStep(
@@ -123,14 +124,14 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         purpose=_("Faces in recordings are compared with them; a class is trained soon after its last photo."),
         progress=_describe_photos(courses) if found["has_roster"] and not found["has_gallery"] else "",
         done=found["has_gallery"],
-        url=reverse("admin:biometrics_facephoto_zip"),
+        url=_class_url("course-photos", found["first_with_roster"] or found["first_course"]),
         action=_("Add photos"),
     )
     yield SetupStep(
         name=_("Timetable"),
         purpose=_("Recordings and rolls belong to its lectures, and cameras are asked for footage of them."),
         done=found["has_lecture"],
-        url=reverse("admin:academics_lectureseries_add", query=first_course),
+        url=_class_url("course-timetable", found["first_course"]),
         action=_("Create the timetable"),
     )
     yield SetupStep(
@@ -147,6 +148,10 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         url=reverse("lecture", args=[found["last_lecture"]]) if found["last_lecture"] else reverse("lecture-create"),
         action=_("Upload a recording") if found["last_lecture"] else _("Create a lecture"),
     )
+
+
+def _class_url(name: str, course: int | None) -> str:
+    return reverse(name, args=[course]) if course else ""
 
 
 def _lecturer_url(course: int | None, *, anybody_teaches: bool) -> str:

@@ -64,7 +64,7 @@ REGISTRAR_TOUR = (
     TourStep(
         at=".top nav [href='/admin/']",
         title=_("The admin"),
-        text=_("Rosters, photos, timetables, cameras and staff are managed in the admin. Lecturers do not see it."),
+        text=_("Terms, new classes, cameras and staff are managed in the admin. Lecturers do not see it."),
     ),
     SEARCH,
     HELP,

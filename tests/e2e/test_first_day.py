@@ -122,16 +122,16 @@ def test_from_nothing_to_a_trained_class(
 
         hands.next_step(gettext("Import a roster"))
         hands.give(roster)
-        hands.choose("course", "CS101 Computing")
-        hands.press("#main form button[type=submit] >> nth=-1")
+        hands.press("#main form button.button >> nth=-1")
         work()
-        hands.press("#main form button[type=submit] >> nth=-1")
-        page.wait_for_url("**/academics/student/")
+        hands.press("#main form button.button >> nth=-1")
+        page.wait_for_url("**/students/")
         assert Course.objects.get().enrolments.count() == STUDENTS
 
         hands.next_step(gettext("Add photos"))
+        hands.press(page.get_by_role("link", name=gettext("Upload a zip file")))
         hands.give(photos)
-        hands.press("#main form button[type=submit] >> nth=-1")
+        hands.press("#main form button.button >> nth=-1")
         work()
         sees(page, str(STUDENTS * PHOTOS))
         Course.objects.update(gallery_outdated_at=timezone.now() - TRAINING_DELAY * 2)
@@ -142,8 +142,8 @@ def test_from_nothing_to_a_trained_class(
         hands.press(page.locator("#main [name=weekdays]").first)
         hands.type("starts", "10:00")
         hands.type("ends", "11:30")
-        hands.press("[name=_save]")
-        hands.press("#main form button[type=submit] >> nth=-1")
+        hands.press("#main form button.button >> nth=-1")
+        hands.press("#main form button.button >> nth=-1")
 
         hands.next_step(gettext("Invite a lecturer"))
         hands.type("first_name", "Ada")

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -231,6 +231,11 @@ class CourseAdmin(RegistrarAdmin):
             return format_html(_("{} and {} more"), shown, more)
         return shown or _("none")
 
+    def response_add(self, request: HttpRequest, obj: Course, post_url_continue: str | None = None) -> HttpResponse:
+        """Its own page, where its roster, photos and timetable are added."""
+        response = super().response_add(request, obj, post_url_continue)
+        return response if {"_continue", "_addanother", "_popup"} & set(request.POST) else redirect("course", obj.pk)
+
     def save_model(self, request: HttpRequest, obj: Course, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "embedder" in form.changed_data and biometrics.set_embedder(course=obj, embedder=obj.embedder):
@@ -295,7 +300,7 @@ class CourseAdmin(RegistrarAdmin):
         permissions=["timetable"],
     )
     def timetable(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(reverse("admin:academics_lectureseries_add", query={"course": object_id}))
+        return redirect("course-timetable", object_id)
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")
@@ -368,7 +373,7 @@ class CourseAdmin(RegistrarAdmin):
         description=gettext_lazy("Import the roster"), url_path="roster", icon="upload_file", permissions=["roster"]
     )
     def roster_in(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(f"{reverse('admin:academics_student_import')}?class={object_id}")
+        return redirect("course-roster", object_id)
 
     @action(
         description=gettext_lazy("Photos from a folder or zip"),
@@ -377,4 +382,4 @@ class CourseAdmin(RegistrarAdmin):
         permissions=["photos"],
     )
     def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect(f"{reverse('admin:biometrics_facephoto_zip')}?class={object_id}")
+        return redirect("course-photos", object_id)

@@ -19,6 +19,8 @@ def photo_import_page(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Shows an import. A POST says whose folder one is, deletes it, or chooses the coding of the names."""
     check_may_add_photos(request)
     row = get_object_or_404(photo_imports_for(request.user), pk=pk)
+    if row.course_id:  # on the pages of its class
+        return redirect("course-photo-import", row.course_id, pk)
     if request.method == "POST":
         handle_choice(request, row)
         return redirect("admin:biometrics_facephoto_import", pk)

@@ -88,8 +88,7 @@ def upload_photos_of_many(request: HttpRequest) -> HttpResponseBase:
         return add_dropped_photos(
             request, course, lambda row: reverse("admin:biometrics_facephoto_import", args=[row.pk])
         )
-    initial = {"course": request.GET.get("class")}
-    form = use_admin_widgets(ZipForm(request.POST or None, request.FILES or None, request=request, initial=initial))
+    form = use_admin_widgets(ZipForm(request.POST or None, request.FILES or None, request=request))
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:

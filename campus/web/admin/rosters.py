@@ -40,9 +40,7 @@ def roster_urls() -> list[URLPattern]:
 def choose_file(request: HttpRequest) -> HttpResponseBase:
     if not may_import(request):
         raise PermissionDenied
-    form = RosterForm(
-        request.POST or None, request.FILES or None, request=request, initial={"course": request.GET.get("class")}
-    )
+    form = RosterForm(request.POST or None, request.FILES or None, request=request)
     if form.is_valid():
         file, course = form.cleaned_data["file"], form.cleaned_data["course"]
         try:

@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room, Term
+from campus.academics.models import WEEKDAYS, Holiday, LectureSeries, Room
 from campus.web.admin.base import CourseFilter, RegistrarAdmin, render_badge
 from campus.web.class_forms import SeriesForm
 from campus.web.timetable import PLAN_PERMISSIONS, SeriesPreview, apply_previewed, preview_series
@@ -132,13 +132,6 @@ class LectureSeriesAdmin(RegistrarAdmin):
     @action(description=gettext_lazy("Preview all"), url_path="plan-all", icon="event_repeat", permissions=["plan"])
     def preview_all(self, request: HttpRequest) -> HttpResponseBase:
         return redirect("admin:academics_lectureseries_preview")
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """For a class that is named in the address, the days of its term."""
-        initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        chosen = str(initial.get("course", ""))
-        terms = Term.objects.filter(courses=int(chosen) if chosen.isdecimal() and len(chosen) < 19 else 0)
-        return {**(terms.values("first_day", "last_day").first() or {}), **initial}
 
     def response_add(
         self, request: HttpRequest, obj: LectureSeries, post_url_continue: str | None = None

@@ -221,11 +221,11 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     address = reverse("admin:biometrics_facephoto_zip")
     file = SimpleUploadedFile("a.zip", zipped({"007/1.jpg": picture(), "<b>x</b>/1.jpg": picture()}).getvalue())
     to = registrar.post(address, {"file": file, "course": campus.course.pk})["Location"]
-    page = registrar.get(to).content.decode()
+    page = registrar.get(to, follow=True).content.decode()  # to the page of the class
     assert "a.zip is being read" in page
     assert "data-refresh" in page
     process_photo_import(row=jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.get().pk, owner="worker"))
-    page = registrar.get(to).content.decode()
+    page = registrar.get(to, follow=True).content.decode()
     assert "2 of 2 files checked: 1 added, 0 skipped" in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     assert "is being read" not in page

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from campus.academics.models import FileImport, LectureSeries, Term
+from campus.academics.models import Course, FileImport, LectureSeries, Term
 from campus.accounts.roles import Role
 from campus.biometrics.models import FacePhoto, PhotoImport
 from tests.campus import factories
@@ -173,3 +173,27 @@ def test_only_registrars_plan_and_import(client: Client, registrar: Client, worl
             assert client.post(page, data).status_code == 403
     assert client.get(url("course-timetable", world.course.pk)).status_code == 200, "an auditor reads"
     assert LectureSeries.objects.count() == 1
+
+
+def test_the_admin_leads_to_the_pages_of_the_class(registrar: Client, world: World):
+    form = registrar.get(reverse("admin:academics_course_add")).context["adminform"].form
+    fields = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    inlines = {
+        f"{name}-{count}_FORMS": 0 for name in ("register_policy", "galleries") for count in ("TOTAL", "INITIAL")
+    }
+    added = registrar.post(reverse("admin:academics_course_add"), {**fields, **inlines, "code": "NEW1", "name": "New"})
+    course = Course.objects.get(code="NEW1")
+    assert added["Location"] == url("course", course.pk)
+    for press, page in (
+        ("roster_in", "course-roster"),
+        ("photos_zip", "course-photos"),
+        ("timetable", "course-timetable"),
+    ):
+        pressed = registrar.get(url(f"admin:academics_course_{press}", course.pk))
+        assert pressed["Location"] == url(page, course.pk), press
+    zipped = PhotoImport.objects.create(course=world.course, user=world.registrar, original_name="photos.zip")
+    opened = registrar.get(url("admin:biometrics_facephoto_import", zipped.pk))
+    assert opened["Location"] == url("course-photo-import", world.course.pk, zipped.pk)
+    for tab in ("course-students", "course-photos"):
+        assert f'href="{url("course-roster", course.pk)}"' in registrar.get(url(tab, course.pk)).content.decode()

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
@@ -94,6 +95,20 @@ def test_each_step_is_ticked_when_it_is_done_and_the_list_goes_with_the_last(reg
             assert registrar.get(following.url).status_code == 200
     assert home(registrar).steps == []
     assert 'class="card setup"' not in registrar.get("/").content.decode()
+
+
+def test_what_is_done_for_a_class_is_done_on_its_pages(registrar: Client) -> None:
+    ways = {"Roster": "course-roster", "Photos": "course-photos", "Timetable": "course-timetable"}
+
+    def found() -> dict[str, str]:
+        return {step.name: step.url for step in home(registrar).steps if step.name in ways}
+
+    assert found() == dict.fromkeys(ways, "")  # a class comes first
+    assert '<h3><a href="">' not in registrar.get("/").content.decode()
+    first, second = factories.course(code="A"), factories.course(code="B")
+    assert found() == {step: reverse(way, args=[first.pk]) for step, way in ways.items()}
+    factories.enrol(second, factories.student())
+    assert found()["Photos"] == reverse("course-photos", args=[second.pk])  # where there are students to add them to
 
 
 def test_who_is_known_is_counted_until_a_class_is_trained(registrar: Client) -> None:

@@ -54,9 +54,9 @@ def test_an_unknown_place_is_no_error(registrar: Client, term: Term, place: str)
 
 
 def test_the_timetable_offers_the_days_of_the_term_and_fills_them_in(registrar: Client, world: World, term: Term):
-    add = reverse("admin:academics_lectureseries_add")
-    form = registrar.get(add, {"course": world.course.pk}).context["adminform"].form
+    form = registrar.get(reverse("course-timetable", args=[world.course.pk])).context["form"]
     assert (form.initial["first_day"], form.initial["last_day"]) == (term.first_day, term.last_day)
+    add = reverse("admin:academics_lectureseries_add")
     registrar.post(add, {**SERIES, "course": world.course.pk, "first_day": "", "last_day": "2099-01-15"})
     series = LectureSeries.objects.get()
     assert (series.first_day, series.last_day) == (term.first_day, date(2099, 1, 15))
