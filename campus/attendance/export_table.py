@@ -1,6 +1,7 @@
 """All attendance as one flat table, for other programs: a row for each student and lecture, over many classes.
 
-The rows are read while they are sent, so the table may be of any length.
+The rows are read while they are sent, some lectures at a time, so the table may be of any length and begins at once:
+the database would sort all rows before it gave the first one.
 """
 
 import csv
@@ -47,6 +48,7 @@ COLUMNS = (
     "signed_off_at",
 )
 CHUNK = 500  # rows
+LECTURES_PER_QUERY = 20
 _FULL_NAME = NullIf(Trim(Concat("user__first_name", Value(" "), "user__last_name")), Value(""))
 _PERSON = Coalesce(_FULL_NAME, "user_name")
 
@@ -68,11 +70,12 @@ def attendance_rows(records: QuerySet[AttendanceRecord]) -> Iterator[tuple[str, 
     labels = {code: status.label for code, status in definitions.items()}
     possible = f"{max_lecture_points(definitions.values()):f}"
     photos = _lectures_with_photos_only()
-    found = records.filter(lecture__in=final_lectures()).order_by(
-        "lecture__course__code", "lecture__starts_at", "student__sort_key", "student__number_key"
-    )
+    lectures = final_lectures().filter(pk__in=records.order_by().values("lecture"))
+    ordered = list(lectures.order_by("course__code", "starts_at", "pk").values_list("pk", flat=True))
     enrolments = Enrolment.objects.filter(course=OuterRef("lecture__course"), student=OuterRef("student"))
-    values = found.values_list(
+    values = records.order_by(
+        "lecture__course__code", "lecture__starts_at", "lecture", "student__sort_key", "student__number_key"
+    ).values_list(
         "lecture",
         "lecture__course__term__name",
         "lecture__course__code",
@@ -90,10 +93,15 @@ def attendance_rows(records: QuerySet[AttendanceRecord]) -> Iterator[tuple[str, 
         Case(When(override_status="", then=_who_named()), default=_who_marked()),
         "lecture__sign_off__signed_at",
     )
+    found = (
+        row
+        for start in range(0, len(ordered), LECTURES_PER_QUERY)
+        for row in values.filter(lecture__in=ordered[start : start + LECTURES_PER_QUERY]).iterator(chunk_size=CHUNK)
+    )
     for (
         lecture, term, code, course, section, number, surname, name,
         starts_at, ends_at, status, override, machine, seconds, by, signed_at,
-    ) in values.iterator(chunk_size=CHUNK):  # fmt: skip
+    ) in found:  # fmt: skip
         counted = status in definitions and definitions[status].is_counted
         excused = status == Status.EXCUSED and not override
         start, end = timezone.localtime(starts_at), timezone.localtime(ends_at)

@@ -9,7 +9,9 @@ from types import GeneratorType
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -128,13 +130,30 @@ def test_the_table_is_read_while_it_is_sent(world: World, monkeypatch, django_as
     client.force_login(world.registrar)
     response = client.get(reverse("attendance-export-file"))
     assert response.streaming
-    with django_assert_num_queries(3):  # the statuses, the lectures with photos, and one for all rows
+    with django_assert_num_queries(4):  # the statuses, the lectures with photos, those in it, and one for their rows
         parts = list(attendance_rows(AttendanceRecord.objects.all()))
     content: Iterator[bytes] = export_attendance(records=AttendanceRecord.objects.all(), user=world.registrar)
     assert isinstance(content, GeneratorType)
     sent = list(content)
     assert len(sent) == 1 + -(-len(parts) // 3)
     assert b"".join(sent) == response.getvalue()
+
+
+def test_the_first_rows_come_before_the_others_are_looked_for(world: World, monkeypatch) -> None:
+    monkeypatch.setattr(export_table, "LECTURES_PER_QUERY", 2)
+    for _ in range(5):
+        AttendanceRecord.objects.create(
+            lecture=factories.lecture(world.course), student=world.student, machine_status="present"
+        )
+    with CaptureQueriesContext(connection) as queries:
+        table = attendance_rows(AttendanceRecord.objects.all())
+        first = next(table)
+        asked_before = len(queries)
+        others = list(table)
+    lectures = {(row[1], row[7], row[8]) for row in [first, *others]}
+    assert len(lectures) == 6
+    assert len(queries) - asked_before == 2  # for two lectures each
+    assert [row[7:9] for row in others] == sorted(row[7:9] for row in others)
 
 
 def test_classes_and_days_are_chosen_and_only_own_classes_are_in_it(world: World) -> None:
