@@ -283,6 +283,7 @@ class Room(KeyedModel):
     building = models.CharField(_("building"), max_length=100, blank=True)
     search_key = SortKeyField("search_text")
     seats = models.PositiveIntegerField(_("seats"), null=True, blank=True)
+    is_sample = models.BooleanField(_("sample"), default=False, editable=False)
 
     class Meta:
         verbose_name = _("room")

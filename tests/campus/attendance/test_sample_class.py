@@ -1,25 +1,42 @@
 """The sample class is made once, shows something on each page, and goes without a trace."""
 
+import errno
+import io
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
-from campus.academics.models import Course, Student
+from campus.academics.models import Course, Room, Student
 from campus.accounts.roles import Role
-from campus.attendance.models import AttendanceRecord
+from campus.attendance import sample_class
+from campus.attendance.models import AttendanceRecord, Snapshot
 from campus.attendance.register import build_register
 from campus.attendance.reports import write_missing_roll_reports, write_register_report
-from campus.attendance.sample_class import CODE, STUDENTS, create_sample_class, delete_sample_class
+from campus.attendance.sample_class import (
+    CODE,
+    OFTEN_ABSENT,
+    STUDENTS,
+    TO_CONFIRM,
+    WITHOUT_PHOTO,
+    create_sample_class,
+    delete_sample_class,
+)
 from campus.common.errors import UserError
+from campus.common.storage import write_media
 from campus.outbox.models import Delivery, Webhook
+from campus.recordings.models import Recording
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +71,53 @@ def test_it_shows_a_roster_a_timetable_rolls_and_a_register(user: User) -> None:
     assert len(register.rows) == len(STUDENTS)
     assert register.below_count == 1
     shown = {record.status for record in AttendanceRecord.objects.all()}
-    assert shown == {"present", "late", "left_early", "absent", "excused", ""}
+    assert shown == {"present", "late", "left_early", "absent", "excused", "to_confirm", "not_recognisable", ""}
+
+
+def test_faces_are_shown_on_each_page(user: User, client: Client) -> None:
+    course = create_sample_class(user=user)
+    client.force_login(user)
+    recording = Recording.objects.get()
+    ada, absent, to_confirm, without_photo = (
+        AttendanceRecord.objects.get(lecture=recording.lecture, student__name=STUDENTS[place])
+        for place in (0, OFTEN_ABSENT, TO_CONFIRM, WITHOUT_PHOTO)
+    )
+    assert [record.status for record in (ada, absent, to_confirm, without_photo)] == [
+        "present", "absent", "to_confirm", "not_recognisable"
+    ]  # fmt: skip
+    pages = {
+        reverse("lecture", args=[recording.lecture_id]): len(STUDENTS),
+        reverse("recording", args=[recording.pk]): len(STUDENTS),
+        reverse("course-students", args=[course.pk]): len(STUDENTS) - 1,
+        reverse("course-photos", args=[course.pk]): (len(STUDENTS) - 1) * settings.PHOTOS_PER_STUDENT,
+        reverse("record", args=[ada.pk]): 3,
+        reverse("confirm", args=[recording.lecture_id]): 3,
+        reverse("unknown-person", args=[recording.unknown_people.get().pk]): len(STUDENTS),
+    }
+    for page, count in pages.items():
+        text = client.get(page).content.decode()
+        pictures = set(re.findall(r'"(/(?:crops|photos|unknown-people|snapshots)/[^"#?]+/)"', text))
+        shown = [path for path in pictures if client.get(path).get("Content-Type") == "image/png"]
+        assert len(shown) >= count, page
+        for path in shown:
+            with Image.open(io.BytesIO(client.get(path).getvalue())) as picture:
+                picture.verify()
+    assert not Snapshot.objects.exclude(state=Snapshot.State.READY).exists(), "no worker is needed"
+    assert client.get(reverse("lecture-file", args=[recording.lecture_id, "xlsx"])).status_code == 200
+
+
+def test_a_full_disk_leaves_nothing_behind(user: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, at_first = files(settings), everything()
+
+    def fail(name: str, content: bytes) -> None:
+        if name.startswith("crops/"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_media(name, content)
+
+    monkeypatch.setattr(sample_class, "write_media", fail)
+    with pytest.raises(UserError, match="disk"):
+        create_sample_class(user=user)
+    assert (files(settings), everything()) == (before, at_first)
 
 
 def test_nobody_is_told(user: User) -> None:
@@ -85,14 +148,14 @@ def test_it_goes_whole_and_takes_nothing_else(
 ) -> None:
     at_first = everything()
     create_sample_class(user=user)
-    with_sample = everything()
+    with_sample, sample_files = everything(), files(settings)
     sample = Course.objects.get()
     other = factories.lecture(factories.course(students=2, code="CS101"), starts_at=timezone.now() - timedelta(days=1))
     factories.records(other)
     factories.photo(other.course.students.first())
     write_register_report(course=other.course)
     kept = {model: keys - with_sample[model] | at_first[model] for model, keys in everything().items()}
-    kept_files = files(settings)
+    kept_files = files(settings) - sample_files
 
     factories.records(sample.lectures.first())
     factories.photo(sample.students.first())
@@ -114,6 +177,17 @@ def test_a_sample_student_in_another_class_stays_there(user: User) -> None:
     delete_sample_class(user=user)
     assert list(Student.objects.all()) == [student]
     assert list(Course.objects.all()) == [course]
+
+
+def test_a_sample_room_that_is_used_stays(user: User) -> None:
+    create_sample_class(user=user)
+    room = Room.objects.get()
+    lecture = factories.lecture(factories.course(code="CS101"), room=room)
+    delete_sample_class(user=user)
+    assert list(Room.objects.all()) == [room]
+    lecture.delete()
+    delete_sample_class(user=user)
+    assert not Room.objects.exists()
 
 
 @pytest.mark.parametrize("role", [Role.LECTURER, Role.AUDITOR])
