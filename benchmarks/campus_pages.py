@@ -190,12 +190,13 @@ def add_recordings(lecturer: "User") -> None:
 
 def add_old_recordings(segments: int) -> None:
     """Every lecture that was held has a recording, and every recording its segments, all of them done."""
-    from datetime import UTC, datetime
+    from django.db.models import OuterRef, Subquery
+    from django.utils import timezone
 
     from campus.academics.models import Lecture
     from campus.recordings.models import Recording, Segment
 
-    done = datetime(2026, 1, 1, tzinfo=UTC)
+    done = timezone.now()
     missing = Lecture.objects.filter(records__isnull=False, recordings=None).distinct()
     Recording.objects.bulk_create(
         (
@@ -208,7 +209,6 @@ def add_old_recordings(segments: int) -> None:
                 state=Recording.State.DONE,
                 duration=60 * segments,
                 coverage=1,
-                finished_at=done,
             )
             for lecture in missing
         ),
@@ -232,6 +232,8 @@ def add_old_recordings(segments: int) -> None:
     )
     while batch := list(islice(rows, BATCH)):
         Segment.objects.bulk_create(batch)
+    end = Lecture.objects.filter(recordings=OuterRef("pk")).values("ends_at")
+    Recording.objects.update(created_at=Subquery(end), finished_at=Subquery(end))
 
 
 def page_addresses() -> Iterator[tuple[str, str]]:

@@ -449,7 +449,10 @@ class Lecture(KeyedModel):
             models.UniqueConstraint(fields=["course", "uid"], condition=~Q(uid=""), name="one_lecture_a_class_and_uid"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="lecture_ends_after_it_starts"),
         ]
-        indexes = [models.Index(fields=["starts_at"], name="lectures_by_time")]
+        indexes = [
+            models.Index(fields=["starts_at"], name="lectures_by_time"),
+            models.Index(fields=["ends_at"], name="lectures_by_end"),
+        ]
 
     def __str__(self) -> str:
         when = date_format(timezone.localtime(self.starts_at), "DATETIME_FORMAT")

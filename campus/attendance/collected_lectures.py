@@ -36,12 +36,13 @@ def finish_collected_lecture(*, lecture: Lecture) -> bool:
 
 def finish_collected_lectures() -> None:
     """Finish the lectures that no vote finished, because the last of their recordings failed."""
-    collected = Recording.objects.filter(lecture=OuterRef("pk"), file="")
+    collected = Recording.objects.filter(file="")
     reported = Report.objects.filter(
         lecture=OuterRef("lecture"), recording=None, created_at__gte=OuterRef("finished_at")
     )
     unreported = collected.filter(
         ~Exists(reported), state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW
     )
-    for lecture in Lecture.objects.filter(Exists(unreported), ~Exists(collected.filter(UNFINISHED))):
+    unfinished = collected.filter(UNFINISHED, lecture=OuterRef("pk"))
+    for lecture in Lecture.objects.filter(~Exists(unfinished), pk__in=unreported.values("lecture")):
         finish_collected_lecture(lecture=lecture)

@@ -68,6 +68,7 @@ class FacePhoto(jobs.LeasedJob):
         verbose_name_plural = _("photos")
         ordering = ["student__sort_key", "created_at"]
         constraints = [models.UniqueConstraint(fields=["student", "sha256"], name="a_photo_once_a_student")]
+        indexes = [models.Index(fields=["id"], name="pending_photos", condition=Q(state="pending"))]
 
     def __str__(self) -> str:
         return f"{self.student.name}: {self.original_name or self.id}"

@@ -139,6 +139,12 @@ class Recording(jobs.LeasedJob, PictureSettings):
             models.UniqueConstraint(fields=["lecture", "camera"], name="one_recording_a_lecture_and_camera"),
             models.CheckConstraint(condition=Q(coverage__gte=0, coverage__lte=1), name="coverage_is_a_share"),
         ]
+        # Of years of recordings, few are new or under way, and those are asked for all the time.
+        indexes = [
+            models.Index(fields=["state"], name="recordings_by_state"),
+            models.Index(fields=["created_at"], name="recordings_by_age"),
+            models.Index(fields=["finished_at"], name="recordings_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.original_name} of {self.lecture}"
@@ -235,7 +241,10 @@ class Segment(jobs.LeasedJob):
             models.UniqueConstraint(fields=["recording", "index"], name="one_segment_an_index"),
             models.CheckConstraint(condition=Q(end__gte=F("start")), name="segment_ends_after_it_starts"),
         ]
-        indexes = [models.Index(fields=["recording"], name="pending_segments", condition=Q(state="pending"))]
+        indexes = [
+            models.Index(fields=["recording"], name="pending_segments", condition=Q(state="pending")),
+            models.Index(fields=["recording"], name="failed_segments", condition=Q(state="failed")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.start:.0f} to {self.end:.0f} s of {self.recording.original_name}"

@@ -114,8 +114,8 @@ def _recordings_in_line(now: datetime) -> Iterable[Any]:
     turn.
     """
     pending = Q(state=Segment.State.PENDING)
-    is_recent = Q(recording__state__in=OPEN_STATES) | Q(recording__finished_at__gte=now - TURN_MEMORY)
-    segments = Segment.objects.filter(is_recent, end__gt=F("start"))
+    recent = Recording.objects.filter(Q(state__in=OPEN_STATES) | Q(finished_at__gte=now - TURN_MEMORY))
+    segments = Segment.objects.filter(recording__in=recent, end__gt=F("start"))
     return (
         segments.order_by()
         .values("recording", "recording__uploaded_by", "recording__lecture__ends_at")

@@ -188,10 +188,8 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         dismissed=False,
         state__in=(Recording.State.DONE, Recording.State.FAILED, Recording.State.CANCELLED),
     )
-    failed_segments = Count("segments", filter=Q(segments__state=Segment.State.FAILED))
-    failed = finished.annotate(failed_segments=failed_segments).filter(
-        ~Q(state=Recording.State.DONE) | Q(failed_segments__gt=0)
-    )
+    with_gaps = Segment.objects.filter(state=Segment.State.FAILED).values("recording")
+    failed = finished.filter(~Q(state=Recording.State.DONE) | Q(pk__in=with_gaps))
     yield _todo(
         failed.select_related("lecture__course").order_by("-created_at"),
         "recording",
