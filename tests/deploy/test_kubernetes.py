@@ -23,27 +23,34 @@ SCALED = {
         "ROLLCALL_INSTITUTION": 'The "Tech": a #1',
     },
 }
+IN_S3 = {
+    "storage": "s3",
+    "settings": {"ROLLCALL_STORAGE_URL": "s3://rollcall/main"},
+    "web": {"transfers": {"replicas": 1}},
+}
+ON_WEB_SERVER = {"storage": "web"}
+ALL = {"defaults": DEFAULTS, "scaled": SCALED, "in S3": IN_S3, "on the web server": ON_WEB_SERVER}
 INTERNAL = {"quick", "release", "scheduler", "sweeper", "vision", "vision-gpu"}
 Manifest = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def charts() -> list[list[Manifest]]:
+def charts() -> dict[str, list[Manifest]]:
     if not PYTHON.exists():
         pytest.skip("Helm is not installed (make .venv-kubernetes/ready)")
-    lines = "\n".join(json.dumps(values) for values in (DEFAULTS, SCALED))
+    lines = "\n".join(json.dumps(values) for values in ALL.values())
     done = subprocess.run(
         [PYTHON, "-m", "tests.deploy.render_chart"], cwd=ROOT, input=lines, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     output = json.loads(done.stdout)
     assert output["problems"] == []
-    return output["rendered"]
+    return dict(zip(ALL, output["rendered"], strict=True))
 
 
-@pytest.fixture(params=["defaults", "scaled"])
-def chart(request: pytest.FixtureRequest, charts: list[list[Manifest]]) -> list[Manifest]:
-    return charts[request.param == "scaled"]
+@pytest.fixture(params=ALL)
+def chart(request: pytest.FixtureRequest, charts: dict[str, list[Manifest]]) -> list[Manifest]:
+    return charts[request.param]
 
 
 def of_kind(chart: list[Manifest], *kinds: str) -> list[Manifest]:
@@ -67,7 +74,7 @@ def test_a_pod_has_no_rights_and_limits(chart: list[Manifest]) -> None:
         assert spec["automountServiceAccountToken"] is False
         assert (spec["securityContext"]["runAsNonRoot"], spec["securityContext"]["runAsUser"]) == (True, 10001)
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        for container in spec["containers"]:
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -140,19 +147,19 @@ def test_web_servers_and_workers_are_probed(chart: list[Manifest]) -> None:
         assert pod["spec"]["terminationGracePeriodSeconds"] >= 60
 
 
-def test_pods_are_as_many_as_waiting_and_running_jobs_need(charts: list[list[Manifest]]) -> None:
-    assert not of_kind(charts[0], "ScaledObject")
-    (scaled,) = of_kind(charts[1], "ScaledObject")
+def test_pods_are_as_many_as_waiting_and_running_jobs_need(charts: dict[str, list[Manifest]]) -> None:
+    assert not of_kind(charts["defaults"], "ScaledObject")
+    (scaled,) = of_kind(charts["scaled"], "ScaledObject")
     query = scaled["spec"]["triggers"][0]["metadata"]["query"]
     known = set(re.findall(r"\brollcall_\w+", (MONITORING / "grafana.json").read_text()))
     assert {"rollcall_jobs_waiting", "rollcall_jobs_running"} == set(re.findall(r"\brollcall_\w+", query)) <= known
     assert set(re.findall(r'queue=~"([^"]+)"', query)) == {"vision"} <= QUEUES
-    deployments = {each["metadata"]["name"]: each["spec"] for each in of_kind(charts[1], "Deployment")}
+    deployments = {each["metadata"]["name"]: each["spec"] for each in of_kind(charts["scaled"], "Deployment")}
     assert "replicas" not in deployments[scaled["spec"]["scaleTargetRef"]["name"]], "an upgrade would set it back"
 
 
-def test_a_pod_with_a_gpu(charts: list[list[Manifest]]) -> None:
-    pod = pods(charts[1])["campus-vision-gpu"]["spec"]["containers"][0]
+def test_a_pod_with_a_gpu(charts: dict[str, list[Manifest]]) -> None:
+    pod = pods(charts["scaled"])["campus-vision-gpu"]["spec"]["containers"][0]
     assert pod["image"] == "rollcall-gpu:latest"
     assert pod["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert pod["command"][-2:] == ["-c", "1"]
@@ -161,3 +168,48 @@ def test_a_pod_with_a_gpu(charts: list[list[Manifest]]) -> None:
 def test_the_release_comes_before_the_pods(chart: list[Manifest]) -> None:
     (job,) = of_kind(chart, "Job")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade,pre-rollback"
+
+
+def data_of(pod: Manifest) -> str:
+    """Which claim, or which kind of volume, its data folder is."""
+    (data,) = [each for each in pod["spec"]["volumes"] if each["name"] == "data"]
+    return data.get("persistentVolumeClaim", {}).get("claimName") or "own"
+
+
+def environment_of(pod: Manifest) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"]}
+
+
+def test_in_s3_no_pod_shares_a_volume_and_web_servers_make_their_static_files(
+    charts: dict[str, list[Manifest]],
+) -> None:
+    assert {data_of(pod) for pod in pods(charts["defaults"]).values()} == {"rollcall"}
+    chart = pods(charts["in S3"])
+    assert {data_of(pod) for pod in chart.values()} == {"own"}
+    assert {environment_of(pod)["ROLLCALL_STORAGE_URL"] for pod in chart.values()} == {"s3://rollcall/main"}
+    prepared = {name for name, pod in chart.items() if "initContainers" in pod["spec"]}
+    assert prepared == {"campus-web", "campus-transfers"}
+
+
+def test_on_the_web_server_only_workers_ask_for_files_and_may(charts: dict[str, list[Manifest]]) -> None:
+    chart = pods(charts["on the web server"])
+    keepers = {name for name, pod in chart.items() if data_of(pod) == "rollcall"}
+    assert keepers == {"campus-web", "campus-transfers", "campus-release", "campus-worker"}
+    for name, pod in chart.items():
+        environment = environment_of(pod)
+        assert environment.get("ROLLCALL_STORAGE_URL") == (None if name in keepers else "http://campus-transfers")
+        (term,) = (
+            pod["spec"]
+            .get("affinity", {})
+            .get("podAffinity", {})
+            .get("requiredDuringSchedulingIgnoredDuringExecution", [{}])
+        )
+        assert bool(term) == (name in keepers)
+        assert not term or selects(term["labelSelector"], pod), "its volume is reached from one machine alone"
+        assert environment["ROLLCALL_ALLOWED_HOSTS"] == "attendance.example.org,campus-transfers"
+    policies = {
+        policy["metadata"]["name"]: policy["spec"] for policy in of_kind(charts["on the web server"], "NetworkPolicy")
+    }
+    (rule,) = policies["campus-web"]["ingress"]
+    allowed = [each["podSelector"] for each in rule["from"] if "podSelector" in each]
+    assert all(any(selects(selector, pod) for selector in allowed) for pod in chart.values())

@@ -14,6 +14,7 @@ from campus.common.storage_tokens import make_storage_token
 from campus.recordings.models import Recording
 from campus.settings.file_stores import file_stores
 from tests.campus import factories
+from tests.waiting import wait_until
 from tests.web_server import WebServer
 from workers.leased_task import run_attempt
 
@@ -32,12 +33,13 @@ def web(transactional_db: None, tmp_path: Path, settings: Any) -> Iterator[WebSe
 
 
 def begin_to_write(web: WebServer, name: str, token: str) -> http.client.HTTPConnection:
-    """Half of a mebibyte is sent."""
+    """Half of a mebibyte is sent, and the server has begun to write it."""
     connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
     connection.putrequest("PUT", f"/internal/files/media/{name}")
     connection.putheader("Authorization", f"Bearer {token}")
     connection.putheader("Content-Length", str(2**20))
     connection.endheaders(b"1" * 2**19)
+    wait_until(lambda: list(web.log.parent.glob("media/tracks/.*")), "the file in the making")
     return connection
 
 
