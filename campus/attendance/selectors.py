@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_obj
 from django.utils import timezone
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import courses_for, students_for
+from campus.academics.selectors import courses_for, in_classes_of, students_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.excuse_models import covering_excuses
 from campus.attendance.models import (
@@ -42,7 +42,7 @@ NOT_COVERED = Message("The footage shows less than half of the lecture.")
 
 
 def records_for(user: AnyUser) -> QuerySet[AttendanceRecord]:
-    return AttendanceRecord.objects.filter(lecture__course__in=courses_for(user))
+    return in_classes_of(user, AttendanceRecord.objects.all(), "lecture__course")
 
 
 def sightings_for(user: AnyUser) -> QuerySet[Sighting]:
@@ -58,11 +58,11 @@ def snapshots_for(user: AnyUser) -> QuerySet[Snapshot]:
 
 
 def changes_for(user: AnyUser) -> QuerySet[AttendanceChange]:
-    return AttendanceChange.objects.filter(lecture__course__in=courses_for(user))
+    return in_classes_of(user, AttendanceChange.objects.all(), "lecture__course")
 
 
 def reports_for(user: AnyUser) -> QuerySet[Report]:
-    return Report.objects.filter(course__in=courses_for(user))
+    return in_classes_of(user, Report.objects.all(), "course")
 
 
 def held_lectures() -> QuerySet[Lecture]:
@@ -88,15 +88,16 @@ def unmarked_records() -> QuerySet[AttendanceRecord]:
     """
     awaited = Recording.objects.filter(state__in=OPEN_STATES, lecture=OuterRef("lecture"))
     collecting = FootageCollection.objects.filter(state__in=FootageCollection.OPEN_STATES, lecture=OuterRef("lecture"))
+    held = held_lectures().filter(pk=OuterRef("lecture"))
     return AttendanceRecord.objects.filter(
         ~Exists(awaited),
         ~Exists(collecting),
-        lecture__in=held_lectures(),
+        Exists(held),
+        Q(excuse_reason=""),
         lecture__ends_at__lte=timezone.now(),
         lecture__sign_off=None,
         override_status="",
         machine_status="",
-        excuse_reason="",
     )
 
 

@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
-from campus.academics.selectors import courses_for, lectures_for, students_for
+from campus.academics.selectors import in_classes_of, lectures_for, students_for
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
 
@@ -30,7 +30,7 @@ def lecture_faces_for(user: AnyUser) -> QuerySet[LectureFace]:
 
 
 def galleries_for(user: AnyUser) -> QuerySet[Gallery]:
-    return Gallery.objects.filter(course__in=courses_for(user))
+    return in_classes_of(user, Gallery.objects.all(), "course")
 
 
 def look_alikes_for(user: AnyUser) -> QuerySet[LookAlike]:

@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import courses_for
+from campus.academics.selectors import in_classes_of
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.cctv.file_discovery import ParsedFile, RemoteFile, parse_files
 from campus.cctv.models import Alarm, Camera, Collection, FootageFile, Source, SourceTest
@@ -35,7 +35,7 @@ def footage_files_for(user: AnyUser) -> QuerySet[FootageFile]:
 
 
 def collections_for(user: AnyUser) -> QuerySet[Collection]:
-    return Collection.objects.filter(lecture__course__in=courses_for(user))
+    return in_classes_of(user, Collection.objects.all(), "lecture__course")
 
 
 def alarms_for(user: AnyUser) -> QuerySet[Alarm]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from campus.academics.models import Lecture
-from campus.academics.selectors import courses_for, current_courses_for
+from campus.academics.selectors import courses_for, current_courses_for, in_classes_of
 from campus.accounts.roles import AnyUser
 from campus.cctv.models import FootageFile
 from campus.common.errors import UserError
@@ -26,7 +26,7 @@ OPEN_STATES = (Recording.State.UPLOADED, Recording.State.PROCESSING, Recording.S
 
 
 def recordings_for(user: AnyUser) -> QuerySet[Recording]:
-    return Recording.objects.filter(lecture__course__in=courses_for(user))
+    return in_classes_of(user, Recording.objects.all(), "lecture__course")
 
 
 def current_recordings_for(user: AnyUser) -> QuerySet[Recording]:
