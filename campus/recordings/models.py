@@ -141,7 +141,7 @@ class Recording(jobs.LeasedJob, PictureSettings):
         ]
         # Of years of recordings, few are new or under way, and those are asked for all the time.
         indexes = [
-            models.Index(fields=["state"], name="recordings_by_state"),
+            models.Index(fields=["state", "finished_at"], name="recordings_by_state"),
             models.Index(fields=["created_at"], name="recordings_by_age"),
             models.Index(fields=["finished_at"], name="recordings_by_end"),
         ]
