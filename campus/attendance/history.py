@@ -12,7 +12,7 @@ from campus.academics.models import Course, Student
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import EFFECTIVE_STATUS, AttendanceRecord, RegisterPolicy
 from campus.attendance.register import Tally, in_days, max_lecture_points, tally_statuses
-from campus.attendance.selectors import held_lectures, records_for
+from campus.attendance.selectors import is_held, records_for
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
 # The Monday of a week, and the share of the possible points that was reached, 0..1.
@@ -65,9 +65,7 @@ def student_history(
 ) -> list[CourseHistory]:
     """The student in each class that the user may see, ordered by the classes' codes; the lectures by time."""
     definitions = status_definitions()
-    records = records_for(user).filter(
-        in_days(since, until, "lecture__starts_at"), student=student, lecture__in=held_lectures()
-    )
+    records = records_for(user).filter(in_days(since, until, "lecture__starts_at"), is_held("lecture"), student=student)
     by_course: dict[int, list[StudentLecture]] = {}
     courses: dict[int, Course] = {}
     for record in records.select_related("lecture__course").order_by("lecture__starts_at"):

@@ -71,6 +71,11 @@ def held_lectures() -> QuerySet[Lecture]:
     return Lecture.objects.filter(Exists(said), cancelled=False)
 
 
+def is_held(lecture: str = "pk") -> Exists:
+    """Whether the lecture that the path leads to is one of `held_lectures`, without a list of them all."""
+    return Exists(held_lectures().filter(pk=OuterRef(lecture)))
+
+
 def final_lectures() -> QuerySet[Lecture]:
     """Those of `held_lectures` whose attendance counts in registers: no more footage is expected."""
     return held_lectures().exclude(recordings__provisional=True)
@@ -88,11 +93,10 @@ def unmarked_records() -> QuerySet[AttendanceRecord]:
     """
     awaited = Recording.objects.filter(state__in=OPEN_STATES, lecture=OuterRef("lecture"))
     collecting = FootageCollection.objects.filter(state__in=FootageCollection.OPEN_STATES, lecture=OuterRef("lecture"))
-    held = held_lectures().filter(pk=OuterRef("lecture"))
     return AttendanceRecord.objects.filter(
         ~Exists(awaited),
         ~Exists(collecting),
-        Exists(held),
+        is_held("lecture"),
         Q(excuse_reason=""),
         lecture__ends_at__lte=timezone.now(),
         lecture__sign_off=None,

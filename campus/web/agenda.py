@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from campus.academics.models import Lecture
 from campus.academics.selectors import current_lectures_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.register import in_days
-from campus.attendance.selectors import held_lectures, unmarked_records
+from campus.attendance.selectors import is_held, unmarked_records
 from campus.cctv.models import Collection
 from campus.common.days import Week
 from campus.recordings.models import Recording
@@ -173,7 +173,7 @@ def _unfinished_rolls(user: User, now: datetime) -> list[Todo]:
 
 def _lectures_without_recording(user: User, now: datetime) -> list[Todo]:
     over = current_lectures_for(user).filter(ends_at__gt=now - TODO_PERIOD, ends_at__lte=now, cancelled=False)
-    over = over.exclude(Exists(held_lectures().filter(pk=OuterRef("pk")))).exclude(recordings__dismissed=False)
+    over = over.exclude(is_held()).exclude(recordings__dismissed=False)
     over = over.exclude(collection__state__in=(Collection.State.WAITING, Collection.State.COLLECTING))
     return [
         Todo(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from campus.academics.models import Lecture
 from campus.accounts.roles import AnyUser, is_auditor
 from campus.attendance.models import AttendanceRecord, SignOff, Status
-from campus.attendance.selectors import held_lectures, unmarked_records
+from campus.attendance.selectors import is_held, unmarked_records
 from campus.attendance.statuses import ATTENDED, status_definitions
 from campus.cctv.models import Collection
 from campus.recordings.models import Recording
@@ -95,7 +95,7 @@ def lecture_rows(
         .prefetch_related("recordings")
         .annotate(
             signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
-            held=Exists(held_lectures().filter(pk=OuterRef("pk"))),
+            held=is_held(),
             unmarked=_count(unmarked_records()),
             attended=_count(AttendanceRecord.without_excuses.filter(attended)),
             student_count=_count(AttendanceRecord.without_excuses.all()),

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from campus.academics.selectors import lectures_for
-from campus.attendance.selectors import held_lectures
+from campus.attendance.selectors import is_held
 from campus.web.forms import OtherLectureForm
 from campus.web.lecture_comparison import compare_lectures
 from campus.web.views import StaffRequest
@@ -18,7 +18,7 @@ def compare(request: StaffRequest, pk: int) -> HttpResponse:
     """The lecture beside another one of its class: the one asked for, else the one before it, else the first after."""
     lectures = lectures_for(request.user).filter(cancelled=False).select_related("course", "room")
     lecture = get_object_or_404(lectures, pk=pk)
-    others = lectures.filter(course=lecture.course_id, pk__in=held_lectures()).exclude(pk=pk)
+    others = lectures.filter(is_held(), course=lecture.course_id).exclude(pk=pk)
     form = OtherLectureForm(request.GET or None, lectures=others.order_by("-starts_at", "pk"))
     other = form.cleaned_data["other"] if form.is_valid() else None
     if other is None:
