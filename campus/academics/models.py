@@ -366,7 +366,7 @@ class LectureSeries(models.Model):
 
     class Meta:
         verbose_name = _("series of lectures")
-        verbose_name_plural = _("timetable")
+        verbose_name_plural = _("timetable series")
         ordering = ["course__code", "starts", "pk"]
         constraints = [
             models.CheckConstraint(

@@ -20,4 +20,6 @@ class AccountsConfig(AppConfig):
         # Django's own model and the admin of it speak as people do.
         User.add_to_class("__str__", display_name)
         User._meta.verbose_name, User._meta.verbose_name_plural = _("staff member"), _("staff")
-        apps.get_app_config("auth").verbose_name = _("People")
+        # Headings above the title in the admin are those of its menu.
+        apps.get_app_config("auth").verbose_name = _("Institution")
+        apps.get_app_config("django_celery_beat").verbose_name = _("Cameras")
