@@ -11,11 +11,15 @@ from django.contrib.auth.models import Group, User
 from django.db.models import FloatField
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 
+from campus.academics.models import Course, Room
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
 from campus.biometrics.models import FacePhoto, Gallery
 from campus.common.storage import delete_media, read_media, write_media
+from campus.web.theme_words import WORDS
 from tests.campus import factories
 from tests.campus.web.admin_tools import Campus, add_photo, client_of
 
@@ -214,3 +218,37 @@ def test_moments_are_filtered_as_people_write_them(
         reverse("admin:academics_lecture_changelist", query=query), headers={"accept-language": language}
     )
     assert {lecture.title for lecture in page.context["cl"].result_list} == titles
+
+
+def test_a_deletion_says_what_goes_and_leads_back(campus: Campus, registrar: Client) -> None:
+    course = factories.course(code="EMPTY", name="Nothing", students=2)
+    address = reverse("admin:academics_course_delete", args=[course.pk])
+    page = registrar.get(address).content.decode()
+    assert f"Delete “{course}”? This can" in page
+    assert "Enrolments: 2" in page
+    assert f'href="{reverse("admin:academics_course_change", args=[course.pk])}">Cancel</a>' in page
+    registrar.post(address, {"post": "yes"})
+    assert not Course.objects.filter(pk=course.pk).exists()
+    kept = registrar.get(reverse("admin:academics_course_delete", args=[campus.course.pk])).content.decode()
+    assert "Archive the class instead." in kept
+    assert f'href="{reverse("admin:academics_course_change", args=[campus.course.pk])}">Back</a>' in kept
+    assert 'name="post"' not in kept
+
+
+def test_several_rows_are_named_before_they_are_deleted(registrar: Client) -> None:
+    rooms = [factories.room(f"B {n}") for n in range(2)]
+    address = reverse("admin:academics_room_changelist")
+    chosen = {"action": "delete_selected", "_selected_action": [room.pk for room in rooms]}
+    page = registrar.post(address, chosen).content.decode()
+    assert "Delete these 2?" in page
+    assert all(f"<li>{room}</li>" in page for room in rooms)
+    assert f'href="{address}">Cancel</a>' in page
+    registrar.post(address, {**chosen, "post": "yes"})
+    assert not Room.objects.exists()
+
+
+def test_the_theme_speaks_german(registrar: Client) -> None:
+    with translation.override("de"):
+        assert [word for word in WORDS if gettext(word) == word] == []
+    page = registrar.get(reverse("admin:academics_student_changelist"), headers={"Accept-Language": "de"})
+    assert "Suchbegriff" in page.content.decode()

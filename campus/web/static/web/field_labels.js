@@ -1,7 +1,11 @@
-// Labels fields for screen readers where the theme has none: in the rows of tables, and select2's search fields.
+// Labels fields for screen readers where the theme has none: in the rows of tables, and select2's search fields. On a phone
+// a row's facts have their labels beside them, which begin with a capital there.
 const setLabel = (element, text) => text && element.setAttribute("aria-label", text);
 
 const labelFields = () => {
+  for (const cell of document.querySelectorAll("[data-label]")) {
+    cell.dataset.label = cell.dataset.label.charAt(0).toLocaleUpperCase() + cell.dataset.label.slice(1);
+  }
   for (const field of document.querySelectorAll("td[data-label] :is(input, select, textarea):not([type=hidden], [aria-label])")) {
     if (!field.labels?.length) setLabel(field, field.closest("td").dataset.label);
   }
