@@ -31,6 +31,7 @@ from campus.common.jobs import (
 )
 from campus.common.log_context import add_log_context
 from campus.common.storage import is_storage_here
+from campus.common.tracing import mark_failed, trace_span
 from recognition.errors import Cancelled, RecognitionError
 from recognition.messages import Message
 from workers import heartbeat
@@ -65,7 +66,8 @@ def leased_task(job: Job, *, after: RowFunction | None = None) -> Callable[[RowF
             row = job.claim(pk, owner=f"{heartbeat.WORKER_ID}-{os.getpid()}-{uuid4().hex}")
             if row is None:
                 return  # the message was repeated: another worker has the row, or the job is done
-            with add_log_context(job=job.name, row=row.pk, recording=getattr(row, "recording_id", None)):
+            facts = {"job": job.name, "row": row.pk, "recording": getattr(row, "recording_id", None)}
+            with add_log_context(**facts), trace_span(job.name, queue=queue, attempt=row.attempts, **facts):
                 try:
                     problem = run_attempt(job, function, row)
                 finally:
@@ -100,6 +102,7 @@ def run_attempt(job: Job, function: RowFunction, row: LeasedJob) -> Message | No
 
 def _end_failed_attempt(job: Job, row: LeasedJob, error: Exception) -> Message | None:
     detail = traceback.format_exc()
+    mark_failed(type(error).__name__)
     match fault := find_fault(error):
         case Fault.CONTENT if isinstance(error, (RecognitionError, UserError)):
             log.warning("%s %s: %s", job.name, row.pk, error)

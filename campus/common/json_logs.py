@@ -38,19 +38,24 @@ class JsonFormatter(logging.Formatter):
     """Makes a line of JSON of a log record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": _safe_message(record),
-            **{name: _safe_value(value) for name, value in log_context().items()},
-        }
-        if isinstance(status := getattr(record, "status_code", None), int):
-            entry["status"] = status
-        if record.exc_info and isinstance(error := record.exc_info[1], BaseException):
-            entry["error"] = _safe_value(error)
-            entry["trace"] = _safe_trace(error.__traceback__)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(safe_entry(record), ensure_ascii=False)
+
+
+def safe_entry(record: logging.LogRecord) -> dict[str, Any]:
+    """What a log record says, without anything that could be a name."""
+    entry: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": _safe_message(record),
+        **{name: _safe_value(value) for name, value in log_context().items()},
+    }
+    if isinstance(status := getattr(record, "status_code", None), int):
+        entry["status"] = status
+    if record.exc_info and isinstance(error := record.exc_info[1], BaseException):
+        entry["error"] = _safe_value(error)
+        entry["trace"] = [f"{file}:{line} {function}" for file, line, function in safe_frames(error.__traceback__)]
+    return entry
 
 
 def _safe_message(record: logging.LogRecord) -> str:
@@ -83,9 +88,9 @@ def _safe_value(value: object) -> Any:
     return LEFT_OUT
 
 
-def _safe_trace(trace: TracebackType | None) -> list[str]:
-    """Where the error was, the outermost call first."""
-    return [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)]
+def safe_frames(trace: TracebackType | None) -> list[tuple[str, int | None, str]]:
+    """Where an error was, as file, line and function, the outermost call first."""
+    return [(_short(frame.filename), frame.lineno, frame.name) for frame in traceback.extract_tb(trace)]
 
 
 def _short(file: str) -> str:

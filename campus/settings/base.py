@@ -3,6 +3,7 @@
 The values come from environment variables; `deploy/environment.example` explains them.
 """
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .unfold import unfold
 env = environ.FileAwareEnv()
 
 BASE_DIR = Path(__file__).resolve().parents[2]
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 DATA_DIR = Path(env.str("ROLLCALL_DATA_DIR", default=str(BASE_DIR / "var")))
 REPORTS_DIR = Path(env.str("ROLLCALL_REPORTS_DIR", default=str(BASE_DIR / "Reports")))
 
@@ -278,3 +280,15 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["console"], "level": env.str("ROLLCALL_LOG_LEVEL", default="INFO")},
 }
+
+# Where errors and the times of requests and jobs are sent to, without names: a Sentry, and an OpenTelemetry collector
+# (OTLP over HTTP). Nowhere by default.
+SENTRY_DSN = env.str("ROLLCALL_SENTRY_DSN", default="")
+OTLP_ENDPOINT = env.str("ROLLCALL_OTLP_ENDPOINT", default="").rstrip("/")
+if SENTRY_DSN:
+    LOGGING["handlers"]["sentry"] = {
+        "class": "campus.common.error_reports.SentryHandler",
+        "dsn": SENTRY_DSN,
+        "release": VERSION,
+    }
+    LOGGING["root"]["handlers"].append("sentry")

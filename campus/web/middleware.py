@@ -5,11 +5,18 @@ Scripts and styles are our own files, nothing is written into the page, and no o
 
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from campus.common.json_logs import METHODS
 from campus.common.log_context import add_log_context
+from campus.common.tracing import mark_failed, trace_span
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -35,16 +42,30 @@ PERMISSIONS = "camera=(self), display-capture=(), geolocation=(), microphone=(),
 def name_request(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: each request has an id, which its lines in the log and its response have."""
+    """Middleware: each request has an id, which its lines in the log, its span and its response have."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = uuid.uuid4().hex
-        with add_log_context(request=request_id):
+        with add_log_context(request=request_id), trace_span("request", request=request_id) as span:
             response = get_response(request)
+            if span:
+                _describe_request(span, request, response)
         response.headers["X-Request-ID"] = request_id
         return response
 
     return middleware
+
+
+def _describe_request(span: "Span", request: HttpRequest, response: HttpResponseBase) -> None:
+    """By its route, which has no values in it."""
+    match = request.resolver_match
+    method = request.method if request.method in METHODS else "other"
+    span.update_name(f"{method} {match.view_name if match else 'none'}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", match.route if match else "")
+    span.set_attribute("http.response.status_code", response.status_code)
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        mark_failed(str(response.status_code))
 
 
 def set_security_headers(

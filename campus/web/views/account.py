@@ -1,6 +1,5 @@
 """Login, logout, the own account: language, password, second step and its recovery codes, API tokens, sessions."""
 
-import tomllib
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,7 +43,6 @@ from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ConfirmForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.views import StaffRequest
 
-VERSION = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 EVENTS_SHOWN = 20
 PENDING_SECRET_KEY = "new-second-step"  # noqa: S105 - the name of a place in the session
 
@@ -295,4 +293,4 @@ def _new_recovery_codes(request: StaffRequest) -> HttpResponse:
 @require_safe
 @login_required
 def about(request: HttpRequest) -> HttpResponse:
-    return render(request, "web/about.html", {"version": VERSION, "embedder": settings.EMBEDDER})
+    return render(request, "web/about.html", {"version": settings.VERSION, "embedder": settings.EMBEDDER})
