@@ -1,11 +1,14 @@
 """Whose fault an error is: the job's, that of this worker's machine, or of something that passes."""
 
 import errno
+from datetime import timedelta
 from enum import Enum
 
 import redis
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
+from campus.common.database_clock import DatabaseClock
 from campus.common.encryption import DecryptionError, UnknownKey
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.storage import is_storage_here
@@ -15,6 +18,9 @@ from recognition.messages import Message
 NO_STORAGE = Message("A worker's machine does not reach the storage of the recordings. Ask the administrator.")
 OUT_OF_MEMORY = Message("A worker's machine ran out of memory. Ask the administrator if this goes on.")
 NO_DATABASE = Message("The database could not be reached.")
+
+# Stores refuse requests whose time is a quarter of an hour off, and a clock that is ahead deletes what should be kept.
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 
 # Errors of the operating system that are the machine's: of its disk, its mounts, its permissions, its limits.
 MACHINE_ERRORS = {
@@ -54,6 +60,20 @@ def find_fault(error: BaseException) -> Fault:
     if isinstance(error, OSError) and not is_damaged and (error.errno in MACHINE_ERRORS or not is_storage_here()):
         return Fault.MACHINE
     return Fault.UNKNOWN
+
+
+_database_clock = DatabaseClock()
+
+
+def find_clock_problem() -> Message | None:
+    """What is wrong with this machine's clock, if it is too wrong to do any job."""
+    difference = abs(timezone.now() - _database_clock.now())
+    if difference <= MAX_CLOCK_DIFFERENCE:
+        return None
+    return Message(
+        "The clock of its machine and that of the database differ by {seconds} seconds.",
+        seconds=round(difference.total_seconds()),
+    )
 
 
 def _is_of_gpu(error: BaseException) -> bool:

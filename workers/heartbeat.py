@@ -1,5 +1,5 @@
 """What a worker's main process does beside the tasks of its children: it says that it runs, ends the leases of children
-that died, and rests queues that its machine cannot serve for now.
+that died, and rests queues that its machine cannot serve for now. With a clock that is wrong it rests all of them.
 """
 
 import logging
@@ -19,6 +19,7 @@ from campus.common.storage import is_storage_here
 from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause, note_resumption
 from recognition.messages import Message
 from workers.celery import app
+from workers.faults import find_clock_problem
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Heartbeat:
     """The thread of the main process. `consumer` is Celery's."""
 
     def __init__(self, consumer: Any) -> None:
+        self.consumer = consumer
         self.name = str(consumer.hostname)
         self.pool = consumer.pool
         self.queues = sorted(app.amqp.queues.consume_from)
@@ -81,6 +83,7 @@ class Heartbeat:
     def _beat(self) -> None:
         """Say that this worker runs, and do what is due."""
         note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues, processes=self.pool.limit)
+        self._pause_if_clock_is_wrong()
         living = self._living_children()
         for child in self.children - living:
             if ended := end_leases(f"{WORKER_ID}-{child}-", count_attempts=True):
@@ -96,13 +99,24 @@ class Heartbeat:
     def _living_children(self) -> set[int]:
         return set(self.pool.info.get("processes", ()))
 
+    def _pause_if_clock_is_wrong(self) -> None:
+        if problem := find_clock_problem():
+            for queue in sorted(app.amqp.queues.consume_from):
+                log.error("%s takes nothing from the queue %s for now: %s", self.name, queue, problem)
+                # At the start: before the first message is taken.
+                self.consumer.call_soon(self.consumer.cancel_task_queue, queue)
+                note_pause(worker=WORKER_ID, queue=queue, problem=problem)
+
+    def _can_work(self) -> bool:
+        return is_storage_here() and not find_clock_problem()
+
     def _resume_queues(self, now: float) -> None:
         for queue in self.queues:
             if queue in app.amqp.queues.consume_from:
                 if now - self.resumed_at.get(queue, now) > SOUND_AFTER_SECONDS:
                     self.rests.pop(queue, None)
                 continue
-            if queue not in self.resume_at or (now >= self.resume_at[queue] and not is_storage_here()):
+            if queue not in self.resume_at or (now >= self.resume_at[queue] and not self._can_work()):
                 rests = self.rests[queue] = self.rests.get(queue, 0) + 1
                 self.resume_at[queue] = now + min(FIRST_REST_SECONDS * 2 ** min(rests - 1, 16), MAX_REST_SECONDS)
             elif now >= self.resume_at[queue]:

@@ -100,13 +100,22 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("ROLLCALL_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'rollcall.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # WAL lets readers and one writer work at once. IMMEDIATE makes writers queue instead of failing half-way.
-    DATABASES["default"]["OPTIONS"] = {
+    _options: dict[str, Any] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # Whoever is cut off from the database notices within a minute, not after hours.
+    _options = {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 60_000,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
+DATABASES["default"]["OPTIONS"] = _options | DATABASES["default"].get("OPTIONS", {})  # those of the address
 # A thread keeps its connection: opening one takes longer than most requests. The address's ?conn_max_age=0 is for a
 # pooler.
 DATABASES["default"].setdefault("CONN_MAX_AGE", 60)

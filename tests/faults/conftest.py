@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -30,9 +30,10 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_of
 from campus.recordings.selectors import OPEN_STATES
 from campus.recordings.services import create_recording
+from deploy.local import free_port
 from tests.campus import factories
 from tests.faults.fake_vision import JPEG_HEAD
-from tests.servers.postgres import Postgres, database_url
+from tests.servers.postgres import Postgres, database_url, use_database
 from tests.servers.rtsp import rtsp_camera
 from tests.servers.stores import file_servers
 from tests.waiting import wait_until
@@ -44,16 +45,18 @@ LEASE_SECONDS = 6
 
 
 class Valkey:
-    """A Valkey server that can be stopped and started again."""
+    """A Valkey server that can be stopped and started again. Others reach it at the address, if there is one."""
 
-    def __init__(self, folder: str) -> None:
-        self.path = f"{folder}/valkey"
-        self.url = f"redis+socket://{self.path}?virtual_host=0"
-        self.client = redis.Redis(unix_socket_path=self.path)
+    def __init__(self, folder: str, address: str = "") -> None:
+        path, port = f"{folder}/valkey", free_port() if address else 0
+        self.options = ["--unixsocket", path, "--port", str(port), "--protected-mode", "no"]
+        self.options += ["--bind", address] if address else []
+        self.url = f"redis://{address}:{port}/0" if address else f"redis+socket://{path}?virtual_host=0"
+        self.client = redis.Redis(unix_socket_path=path)
         self.start()
 
     def start(self) -> None:
-        options = ["--port", "0", "--unixsocket", self.path, "--save", "", "--appendonly", "no"]
+        options = [*self.options, "--save", "", "--appendonly", "no"]
         self.process = subprocess.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
         wait_until(self.answers, "Valkey answers")
 
@@ -71,8 +74,18 @@ class Valkey:
 class Worker:
     """A worker process with its children; `kill` kills all of them at once, as a power cut would."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *, concurrency: int, beat: bool, queues: str) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        *,
+        concurrency: int,
+        beat: bool,
+        queues: str,
+        prefix: Sequence[str] = (),
+    ) -> None:
         command = [
+            *prefix,
             sys.executable,
             "-m",
             "celery",
@@ -131,11 +144,18 @@ class Campus:
         }
 
     def worker(
-        self, *, name: str = "", concurrency: int = 2, beat: bool = True, queues: str = "", **environment: str
+        self,
+        *,
+        name: str = "",
+        concurrency: int = 2,
+        beat: bool = True,
+        queues: str = "",
+        prefix: Sequence[str] = (),
+        **environment: str,
     ) -> Worker:
         log = self.folder / f"{name or f'worker{len(self.workers)}'}.log"
         environment = self.environment | environment
-        self.workers.append(Worker(environment, log, concurrency=concurrency, beat=beat, queues=queues))
+        self.workers.append(Worker(environment, log, concurrency=concurrency, beat=beat, queues=queues, prefix=prefix))
         return self.workers[-1]
 
     def lecture(self, students: int = 3) -> Lecture:
@@ -291,3 +311,17 @@ def campus_on_postgres(
     with running_campus(valkey, tmp_path, settings, request) as campus:
         yield campus
     call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture
+def campus_on_sqlite(
+    valkey: Valkey, tmp_path: Path, settings: Any, django_db_blocker: Any, request: pytest.FixtureRequest
+) -> Iterator[Campus]:
+    """A campus whose SQLite may be locked for long."""
+    options = {"timeout": 60, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
+    with (
+        django_db_blocker.unblock(),
+        use_database(ENGINE="django.db.backends.sqlite3", NAME=str(tmp_path / "rollcall.sqlite3"), OPTIONS=options),
+        running_campus(valkey, tmp_path, settings, request) as campus,
+    ):
+        yield campus

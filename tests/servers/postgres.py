@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connection, connections
@@ -31,13 +32,12 @@ def database_url() -> str:
 
 
 class Postgres:
-    """Its data and its socket are in `folder`, whose path must be short. It runs as the user postgres if we are root.
-
-    `prefix` starts its commands elsewhere, such as in a network namespace.
+    """Its data and its socket are in `folder`, whose path must be short. It runs as the user postgres if we are
+    root.
     """
 
-    def __init__(self, folder: Path, *, prefix: tuple[str, ...] = (), address: str = "127.0.0.1") -> None:
-        self.folder, self.prefix, self.address = folder, prefix, address
+    def __init__(self, folder: Path, *, address: str = "127.0.0.1") -> None:
+        self.folder, self.address = folder, address
         self.port = free_port()
         folder.mkdir()
         if os.getuid() == 0:
@@ -59,28 +59,27 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         user = ("runuser", "-u", "postgres", "--") if os.getuid() == 0 else ()
-        command = [*self.prefix, *user, str(programs_folder() / program), *arguments]
+        command = [*user, str(programs_folder() / program), *arguments]
         done = subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 0, done.stderr.decode()
 
     @contextmanager
     def as_database(self) -> Iterator[None]:
         """Within it, Django's database is this one, with all tables."""
-        outer, settings = connections["default"], connections.settings["default"]
-        connections.settings["default"] = settings | {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": DATABASE,
-            "USER": "postgres",
-            "PASSWORD": "",
-            "HOST": str(self.folder) if self.prefix else self.address,
-            "PORT": str(self.port),
-            "OPTIONS": {},
-            "CONN_HEALTH_CHECKS": True,
-        }
-        connections["default"] = connections.create_connection("default")
-        try:
-            call_command("migrate", verbosity=0)
+        address = {"NAME": DATABASE, "USER": "postgres", "HOST": self.address, "PORT": str(self.port)}
+        with use_database(ENGINE="django.db.backends.postgresql", CONN_HEALTH_CHECKS=True, **address):
             yield
-        finally:
-            connections["default"].close()
-            connections.settings["default"], connections["default"] = settings, outer
+
+
+@contextmanager
+def use_database(**changes: Any) -> Iterator[None]:
+    """Within it, Django's database is another one, with all tables."""
+    outer, settings = connections["default"], connections.settings["default"]
+    connections.settings["default"] = settings | {"USER": "", "PASSWORD": "", "OPTIONS": {}} | changes
+    connections["default"] = connections.create_connection("default")
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connections["default"].close()
+        connections.settings["default"], connections["default"] = settings, outer

@@ -24,7 +24,7 @@ class Moto(FileServer):
     def command(self) -> list[str]:
         if not importlib.util.find_spec("moto"):
             raise Missing("moto is not installed (requirements-dev.txt)")
-        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        return [sys.executable, "-m", "moto.server", "-H", self.host, "-p", str(self.port)]
 
     def environment(self) -> dict[str, str]:
         return os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(UNCHECKED)}
@@ -33,7 +33,7 @@ class Moto(FileServer):
         import boto3
 
         keys = {"aws_access_key_id": self.username, "aws_secret_access_key": self.password}
-        return boto3.client(service, endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1", **keys)
+        return boto3.client(service, endpoint_url=f"http://{self.host}:{self.port}", region_name="us-east-1", **keys)
 
     def start(self) -> None:
         super().start()
@@ -47,3 +47,7 @@ class Moto(FileServer):
     def put(self, path: str, content: bytes, age: float = 600.0) -> None:
         """An object is as old as it is: `age` is not heeded."""
         self.client().put_object(Bucket=BUCKET, Key=f"{FOLDER}/{path}", Body=content)
+
+    def storage_url(self, prefix: str) -> str:
+        """ROLLCALL_STORAGE_URL of a storage at this server."""
+        return f"s3://{BUCKET}/{prefix}?endpoint=http://{self.host}:{self.port}&region=us-east-1"

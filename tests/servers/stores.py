@@ -37,11 +37,12 @@ def free_port() -> int:
 
 
 class FileServer:
-    """A server of files on loopback. `fields` are those of a source; `password` goes with them. `port` answers inside
+    """A server of files at `host`. `fields` are those of a source; `password` goes with them. `port` answers inside
     `with`.
     """
 
     kind = ""
+    host = "127.0.0.1"
     username, password = USERNAME, PASSWORD
 
     def __init__(self, folder: Path) -> None:
@@ -88,7 +89,7 @@ class FileServer:
             )
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
                 return
             assert self.process.poll() is None, (self.folder / "log").read_text()
             assert time.monotonic() < deadline, (self.folder / "log").read_text()

@@ -2,36 +2,18 @@
 
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
 from campus.common import jobs
 from tests.faults.conftest import Campus, Worker
+from tests.servers.disks import empty_disk, fill_disk
 from tests.servers.postgres import Postgres
 
-DISK_SIZE = "8g"  # of which a tmpfs takes only what is used
 LEFT_BYTES = 64 * 1024  # on a disk that is nearly full
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """The folder is a file system of its own, which `resize_disk` can fill."""
-    folder.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def resize_disk(folder: Path, size: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
 
 
 class Chaos:
@@ -135,8 +117,8 @@ class Chaos:
     def fill_disk(self) -> None:
         if "disk" not in self.ends:
             disk = self.campus.folder / "var"
-            resize_disk(disk, str(shutil.disk_usage(disk).used + LEFT_BYTES))
-            self._note("the disk is full", "disk", 8, lambda: resize_disk(disk, DISK_SIZE))
+            fill_disk(disk, LEFT_BYTES)
+            self._note("the disk is full", "disk", 8, lambda: empty_disk(disk))
 
     def step_clock(self) -> None:
         number = self.random.choice(list(self.workers))

@@ -22,8 +22,9 @@ from campus.recordings.selectors import OPEN_STATES
 from tests.campus import factories
 from tests.faults.conftest import Campus, attendance_rows, campus_on_postgres, postgres, valkey
 from tests.faults.test_workers import SEGMENTS
+from tests.servers.disks import small_disk
 from tests.servers.postgres import Postgres
-from tests.soak.chaos import Chaos, small_disk
+from tests.soak.chaos import Chaos
 from tests.soak.growth import broker_elements, resident_megabytes, stored_files, table_rows
 from tests.waiting import wait_until
 

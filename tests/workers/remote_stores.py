@@ -45,7 +45,7 @@ class S3:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", self.moto.username)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", self.moto.password)
         self.prefix = name
-        return f"s3://{BUCKET}/{name}?endpoint=http://127.0.0.1:{self.moto.port}&region=us-east-1"
+        return self.moto.storage_url(name)
 
     def content(self, key: str) -> bytes:
         return self.moto.client().get_object(Bucket=BUCKET, Key=f"{self.prefix}/{key}")["Body"].read()
