@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as InvalidRow
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,7 +19,7 @@ from rest_framework.views import APIView, set_rollback
 
 from campus.academics.file_imports import StillReading
 from campus.attendance.roll import MarkedByHand
-from campus.common.errors import DISK_FULL, UserError, disk_full
+from campus.common.errors import DATABASE_AWAY, DATABASE_RETRY_SECONDS, DISK_FULL, UserError, disk_full
 from campus.common.upload_limits import DiskFull, UploadTooLarge
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ def problem(
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """What a service refuses is 400, a body that is too large 413, a full disk 507. Anything unexpected is logged, and
-    is 500 without details.
+    """What a service refuses is 400, a body that is too large 413, a full disk 507, a database that cannot be used 503.
+    Anything unexpected is logged, and is 500 without details.
     """
     set_rollback()
     match error:
@@ -80,6 +81,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
             return problem(400, str(error))
         case OSError() if disk_full(error):
             return problem(507, str(DISK_FULL))
+        case OperationalError() | InterfaceError():
+            log.warning("%s %s: %r", context["request"].method, context["request"].path, error)
+            return problem(503, str(DATABASE_AWAY), headers={"Retry-After": str(DATABASE_RETRY_SECONDS)})
         case Http404():
             return problem(404, _("There is no such thing, or it is not yours to see."))
         case PermissionDenied():

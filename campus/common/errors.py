@@ -23,6 +23,14 @@ def disk_full(error: OSError) -> bool:
 
 DISK_FULL = localize(Message("The disk is full. Ask the administrator to free some space, then try again."))
 
+DATABASE_AWAY = localize(
+    Message(
+        "The database cannot be used at the moment. Try again in a minute, and look whether your last change was "
+        "saved. Tell the administrator if this goes on."
+    )
+)
+DATABASE_RETRY_SECONDS = 10
+
 
 @contextmanager
 def explain_full_disk() -> Iterator[None]:

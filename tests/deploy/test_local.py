@@ -5,16 +5,18 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.waiting import DEADLINE_SECONDS, wait_until
 
@@ -41,7 +43,7 @@ def living(pids: list[int]) -> list[int]:
 class Rollcall:
     """`python -m deploy.local` with a folder of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, **extra: str) -> None:
         unset = ("ROLLCALL_DATABASE_URL", "ROLLCALL_REDIS_URL", "ROLLCALL_TEST_POSTGRES_URL")
         environment = {name: value for name, value in os.environ.items() if name not in unset}
         environment |= {
@@ -49,6 +51,7 @@ class Rollcall:
             "ROLLCALL_DATA_DIR": str(folder / "var"),
             "ROLLCALL_REPORTS_DIR": str(folder / "reports"),
         }
+        environment |= extra
         self.var, self.port = folder / "var", port
         self.output = folder / f"output-{time.monotonic_ns()}"
         command = [sys.executable, "-m", "deploy.local", "--port", str(port)]
@@ -94,11 +97,11 @@ def port() -> int:
 
 
 @pytest.fixture
-def start(tmp_path: Path, port: int) -> Iterator[Callable[[], Rollcall]]:
+def start(tmp_path: Path, port: int) -> Iterator[Callable[..., Rollcall]]:
     started: list[Rollcall] = []
 
-    def start_one() -> Rollcall:
-        started.append(Rollcall(tmp_path, port))
+    def start_one(**extra: str) -> Rollcall:
+        started.append(Rollcall(tmp_path, port, **extra))
         return started[-1]
 
     yield start_one
@@ -109,7 +112,7 @@ def start(tmp_path: Path, port: int) -> Iterator[Callable[[], Rollcall]]:
         rollcall.process.wait()
 
 
-def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rollcall]) -> None:
+def test_only_the_first_start_prints_a_login_which_works(start: Callable[..., Rollcall]) -> None:
     rollcall = start().wait_until_ready()
     found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.output_text())
     assert found, rollcall.output_text()
@@ -139,7 +142,7 @@ def test_only_the_first_start_prints_a_login_which_works(start: Callable[[], Rol
     assert again.process.wait(DEADLINE_SECONDS) == 0
 
 
-def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None:
+def test_nothing_outlives_a_killed_parent(start: Callable[..., Rollcall]) -> None:
     rollcall = start().wait_until_ready()
     pids_before = process_tree(rollcall.process.pid)
     rollcall.process.kill()
@@ -147,7 +150,7 @@ def test_nothing_outlives_a_killed_parent(start: Callable[[], Rollcall]) -> None
     wait_until(lambda: living(pids_before) == [], "the children are gone")
 
 
-def test_a_second_start_in_the_same_folder_is_refused(start: Callable[[], Rollcall]) -> None:
+def test_a_second_start_in_the_same_folder_is_refused(start: Callable[..., Rollcall]) -> None:
     rollcall = start().wait_until_ready()
     second = start()
     assert second.process.wait(DEADLINE_SECONDS) == 1
@@ -155,7 +158,7 @@ def test_a_second_start_in_the_same_folder_is_refused(start: Callable[[], Rollca
     assert rollcall.process.poll() is None
 
 
-def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[[], Rollcall]) -> None:
+def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[..., Rollcall]) -> None:
     rollcall = start().wait_until_ready()
     valkey = find_valkey(process_tree(rollcall.process.pid))
     for number in range(2):
@@ -172,9 +175,37 @@ def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[[], 
     assert living(pids) == []
 
 
-def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[[], Rollcall], port: int) -> None:
+def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[..., Rollcall], port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         rollcall = start()
         assert rollcall.process.wait(DEADLINE_SECONDS) == 1
     assert f"Port {port} is in use" in rollcall.output_text()
     assert "Traceback" not in rollcall.output_text()
+
+
+def test_a_locked_database_ends_nothing_and_a_page_says_so(start: Callable[..., Rollcall], tmp_path: Path) -> None:
+    file = tmp_path / "var" / "rollcall.sqlite3"
+    quick = {"ROLLCALL_HEARTBEAT_SECONDS": "1", "ROLLCALL_SWEEP_SECONDS": "1"}
+    rollcall = start(ROLLCALL_DATABASE_URL=f"sqlite:///{file}?timeout=1", **quick).wait_until_ready()
+    before = process_tree(rollcall.process.pid)
+    found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.output_text())
+    assert found
+    body = json.dumps({"username": found[1], "password": found[2]})
+
+    def log_in() -> tuple[int, str]:
+        answer = requests.post(
+            rollcall.url("/api/v1/token/"), body, headers={"Content-Type": "application/json"}, timeout=60
+        )
+        return answer.status_code, answer.text
+
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for name in ("worker", "quick", "collector", "sweeper", "scheduler"):
+            log = rollcall.var / "log" / f"{name}.log"
+            wait_until(partial(lambda log: "is locked" in log.read_text(), log), f"{name} has met the lock")
+        status, text = log_in()
+        assert status == 503
+        assert "The database cannot be used at the moment" in text
+    assert log_in()[0] == 200
+    assert set(before) <= set(living(before)), "no process has ended"
+    assert "started again" not in rollcall.output_text()

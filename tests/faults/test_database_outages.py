@@ -1,5 +1,6 @@
-"""PostgreSQL is restarted in the middle: workers, schedules and pages survive it."""
+"""PostgreSQL is restarted in the middle, or SQLite is locked: workers, schedules and pages survive it."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,24 @@ def test_pages_are_there_again_after_a_restart_of_the_database(
         assert web.process.poll() is None
     finally:
         web.kill()
+
+
+@pytest.mark.fault("SQLite is locked for longer than anybody waits")
+def test_a_locked_database_loses_nothing(campus_on_sqlite: Campus) -> None:
+    campus = campus_on_sqlite
+    campus.environment["ROLLCALL_DATABASE_URL"] += "?timeout=1"
+    worker = campus.worker()
+    lecture, gate = campus.lecture(4), campus.gate()
+    recording = campus.upload(lecture, SEGMENTS, gate=str(gate))
+    wait_until(lambda: len(processes_at_gate(gate)) == 2, "two segments are at work")
+    locked = sqlite3.connect(campus.folder / "rollcall.sqlite3", isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    (gate / "open").touch()
+    met = ("could not be given back yet", "A heartbeat was missed", "schedules could not be")
+    wait_until(lambda: all(text in worker.log.read_text() for text in met), "all parts of the worker met the lock")
+    locked.rollback()
+    locked.close()
+    recording = campus.wait_until_ended(recording)
+    assert (recording.state, recording.coverage) == ("done", 1), recording.error
+    assert statuses(lecture) == EXPECTED
+    assert worker.process.poll() is None
