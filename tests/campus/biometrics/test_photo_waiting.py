@@ -167,7 +167,7 @@ def test_a_photo_that_lies_loose_is_filed_by_its_own_name(campus: Campus) -> Non
 def test_the_page_shows_each_folder_with_a_picture_and_files_it(row: PhotoImport, campus: Campus) -> None:
     client = Client()
     client.force_login(row.user)
-    address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    address = reverse("course-photo-import", args=[row.course_id, row.pk])
     page = client.get(address).content.decode()
     assert "Whose photos are these?" in page
     assert page.index("Bob Roe (008)") < page.index("Ann Ångström (007)")
@@ -182,7 +182,7 @@ def test_the_page_shows_each_folder_with_a_picture_and_files_it(row: PhotoImport
 def test_the_page_says_how_many_of_the_added_photos_are_usable_and_why_not(row: PhotoImport, campus: Campus) -> None:
     client = Client()
     client.force_login(row.user)
-    address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    address = reverse("course-photo-import", args=[row.course_id, row.pk])
     client.post(address, {"folder": "all/Anna", "student": "007"})
     FacePhoto.objects.update(state="accepted")
     dark, pending = row.photos.order_by("pk")[:2]
@@ -202,7 +202,7 @@ def test_a_worker_makes_the_picture_of_each_folder_once(row: PhotoImport, settin
     settings.BROKER_URL = "memory://"
     client = Client()
     client.force_login(row.user)
-    address = reverse("admin:biometrics_facephoto_import", args=[row.pk])
+    address = reverse("course-photo-import", args=[row.course_id, row.pk])
     FacePhoto.objects.update(state="accepted")
     for _ in range(2):
         page = client.get(address).content.decode()
@@ -233,7 +233,7 @@ def test_an_import_is_its_owners_alone(row: PhotoImport, campus: Campus) -> None
         ("admin:biometrics_facephoto_waiting", [row.pk, row.waiting.first().pk]),
     ):
         assert client.get(reverse(name, args=arguments)).status_code == 404
-    client.post(reverse("admin:biometrics_facephoto_import", args=[row.pk]), {"folder": "all/Anna", "student": "007"})
+    client.post(reverse("course-photo-import", args=[row.course_id, row.pk]), {"folder": "all/Anna", "student": "007"})
     assert row.waiting.count() == 3
 
 
