@@ -12,7 +12,7 @@ from pathlib import Path
 from campus.settings.encryption_keys import make_key
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("/var/backups", "/mnt/safe", "/root")  # of the document; the test's are in a folder of its own
+FOLDERS = ("/var/backups", "/mnt/safe", "/var/lib/rollcall")  # of the document; the test's are in a folder of its own
 
 
 def documented_commands(folder: Path) -> list[list[str]]:
@@ -27,7 +27,8 @@ def test_the_documented_commands_bring_a_lost_server_back(tmp_path: Path) -> Non
     var = tmp_path / "server"
     database = var / "rollcall.sqlite3"
     (tmp_path / "passphrase").write_text("correct horse battery staple\n")
-    (tmp_path / "root").mkdir()
+    restored_keys = tmp_path / "var" / "lib" / "rollcall" / "restored-keys"
+    restored_keys.parent.mkdir(parents=True)
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "campus.settings.prod",
         "DJANGO_SUPERUSER_PASSWORD": "a-password-of-the-test",
@@ -66,5 +67,5 @@ def test_the_documented_commands_bring_a_lost_server_back(tmp_path: Path) -> Non
     assert report.read_bytes() == b"a workbook"
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT username FROM auth_user").fetchall() == [("registrar",)]
-    keys = (tmp_path / "root" / "rollcall-keys").read_text()
+    keys = restored_keys.read_text()
     assert f"ROLLCALL_ENCRYPTION_KEYS={environment['ROLLCALL_ENCRYPTION_KEYS']}" in keys
