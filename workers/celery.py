@@ -67,6 +67,8 @@ app.conf.update(
         "socket_keepalive": True,
         "socket_connect_timeout": 5,
         "health_check_interval": 25,
+        # How long Redis holds a request for messages that has none yet; one that comes is answered at once.
+        "polling_interval": 5,
     },
     result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_SECONDS},
     broker_connection_retry_on_startup=True,
@@ -79,6 +81,7 @@ app.conf.update(
     worker_soft_shutdown_timeout=30,
     timezone=settings.TIME_ZONE,
     beat_scheduler="workers.beat_scheduler:Scheduler",
+    beat_max_loop_interval=settings.SWEEP_SECONDS,  # until a changed schedule is noticed
     beat_schedule={
         job.name: {
             "task": job.task,

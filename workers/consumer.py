@@ -1,4 +1,6 @@
-"""Celery's consumer, which outlives the broker, and pauses while it answers but refuses, as a full one does."""
+"""Celery's consumer, which outlives the broker, pauses while it answers but refuses, as a full one does, and does not
+talk to other workers: which of them run, the database says.
+"""
 
 import time
 from typing import Any
@@ -14,6 +16,11 @@ class Consumer(CeleryConsumer):
     """Celery's would end the worker at a lost connection, and try many times a second at a full broker."""
 
     task_consumer: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        quiet = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True, "task_events": False}
+        kwargs["worker_options"] |= quiet
+        super().__init__(*args, **kwargs)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         super().on_connection_error_before_connected(exc)

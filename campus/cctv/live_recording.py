@@ -29,8 +29,11 @@ MAX_UNRECORDED_TIME = timedelta(minutes=3)  # of a running lecture, until there 
 
 def cameras_to_record(now: datetime) -> list[Camera]:
     """The cameras to record now, with their sources: a lecture is in their room, or about to start there."""
+    cameras = list(_recordable().filter(source__enabled=True))
+    if not cameras:
+        return []  # as in most places, every few seconds
     rooms = {lecture.room_id for lecture in lectures_between(now - RECORDING_MARGIN, now + RECORDING_MARGIN)}
-    return [camera for camera in _recordable().filter(source__enabled=True) if camera.room_id in rooms]
+    return [camera for camera in cameras if camera.room_id in rooms]
 
 
 def live_cameras(pks: Collection[int]) -> QuerySet[Camera]:

@@ -132,13 +132,13 @@ class Job:
         quick = {str(pk) for pk in short}
         sent = []
         try:
-            with producer().connection_for_write() as connection:
+            with producer().producer_or_acquire() as sender:
                 for pk in pks:
                     producer().send_task(
                         self.task,
                         args=[MESSAGE_VERSION, str(pk)],
                         queue=QUICK_QUEUE if str(pk) in quick else self.queue,
-                        connection=connection,
+                        producer=sender,
                         retry=False,
                         ignore_result=True,
                     )
