@@ -92,7 +92,13 @@ def compile_converted(
             options["CACHE_DIR"] = str(compiled)  # it takes a second to join the integers of a network
     # How many compiled kernels are kept: enough for all levels of a pyramid, and a bound for pictures of many sizes.
     options["CPU_RUNTIME_CACHE_CAPACITY"] = 1000
-    request = import_openvino().Core().compile_model(model, "CPU", options).create_infer_request()
+    try:
+        network = import_openvino().Core().compile_model(model, "CPU", options)
+    except RuntimeError:
+        if not options.pop("CACHE_DIR", None):
+            raise
+        network = import_openvino().Core().compile_model(model, "CPU", options)  # another process wrote there, too
+    request = network.create_infer_request()
 
     def infer(batch: NDArray[np.generic], _weights: object = weights) -> list[NDArray[np.float32]]:
         request.infer([batch], share_inputs=True)

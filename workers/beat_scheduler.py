@@ -4,8 +4,11 @@ Several schedulers may run: each task is sent once a time, by one of them.
 """
 
 import logging
+import signal
+import threading
 import time
 from datetime import datetime, timedelta
+from types import FrameType
 from typing import Any
 
 from celery.beat import SchedulingError
@@ -51,9 +54,11 @@ class Entry(ModelEntry):
 class Scheduler(DatabaseScheduler):
     Entry = Entry
     failures = 0
+    is_stopped = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         refuse_older_tables()
+        self._note_stop_requests()
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -66,8 +71,22 @@ class Scheduler(DatabaseScheduler):
         self.failures = 0
         return delay
 
+    def _note_stop_requests(self) -> None:
+        """SQLite makes a database error of a SystemExit that a signal raises while it calls a function of Python's."""
+        stop = signal.getsignal(signal.SIGTERM)
+        if not callable(stop) or threading.current_thread() is not threading.main_thread():
+            return
+
+        def note_and_stop(number: int, frame: FrameType | None) -> None:
+            self.is_stopped = True
+            stop(number, frame)
+
+        signal.signal(signal.SIGTERM, note_and_stop)
+
     def _note_failure(self, error: Exception) -> float:
         """Returns after how many seconds to try again."""
+        if self.is_stopped:
+            raise SystemExit
         pause = min(2**self.failures, MAX_PAUSE_SECONDS)
         self.failures = min(self.failures + 1, 10)
         log.warning("The schedules could not be read or written (%s). Trying again in %d s.", error, pause)

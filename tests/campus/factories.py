@@ -44,7 +44,7 @@ def registrar(**fields: Any) -> User:
 
 def course(*, lecturers: tuple[User, ...] = (), students: int = 0, **fields: Any) -> Course:
     """A class, with that many new students on the roster."""
-    row = Course.objects.create(**{"code": f"CS{next(_number)}", "name": "Computing"} | fields)
+    row = Course.objects.create(**{"code": f"CS-{next(_number)}", "name": "Computing"} | fields)
     row.lecturers.set(lecturers)
     for _ in range(students):
         enrol(row, student())

@@ -1,5 +1,7 @@
 """When periodic tasks run: as people edit them, once a time, also after an outage and when summer time ends."""
 
+import signal
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -8,6 +10,7 @@ from celery.beat import SchedulingError
 from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
 
 from campus.common.database_clock import DatabaseClock
 from campus.common.periodic_tasks import (
@@ -203,3 +206,22 @@ def test_a_task_that_ran_in_the_future_runs_again() -> None:
     assert not PeriodicTask.objects.filter(last_run_at__gt=timezone.now() + timedelta(seconds=1)).exists()
     set_last_run(seconds=70)
     assert COLLECT_FOOTAGE.name in scheduler.run_due()
+
+
+def test_a_stop_that_the_database_turned_into_an_error_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_number: int, _frame: Any) -> None:
+        raise SystemExit
+
+    def tick(_scheduler: Any) -> float:
+        with suppress(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+        raise OperationalError("user-defined function raised exception")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        scheduler = RecordingScheduler()
+        monkeypatch.setattr(DatabaseScheduler, "tick", tick)
+        with pytest.raises(SystemExit):
+            scheduler.tick()
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -300,7 +300,7 @@ class CourseAdmin(RegistrarAdmin):
         permissions=["timetable"],
     )
     def timetable(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("course-timetable", object_id)
+        return redirect("course-timetable", get_object_or_404(Course, pk=object_id).pk)
 
     def has_train_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("biometrics.add_gallery")
@@ -373,7 +373,7 @@ class CourseAdmin(RegistrarAdmin):
         description=gettext_lazy("Import the roster"), url_path="roster", icon="upload_file", permissions=["roster"]
     )
     def roster_in(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("course-roster", object_id)
+        return redirect("course-roster", get_object_or_404(Course, pk=object_id).pk)
 
     @action(
         description=gettext_lazy("Photos from a folder or zip"),
@@ -382,4 +382,4 @@ class CourseAdmin(RegistrarAdmin):
         permissions=["photos"],
     )
     def photos_zip(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        return redirect("course-photos", object_id)
+        return redirect("course-photos", get_object_or_404(Course, pk=object_id).pk)
