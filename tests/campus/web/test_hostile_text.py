@@ -96,7 +96,7 @@ def test_no_text_becomes_part_of_a_page(world: World, hostile_world: dict[str, o
         if who := reader(route):
             where = address(route, hostile_world)
             response = clients[who].get(where)
-            if response.status_code >= 500:
+            if response.status_code >= 500 and route.name != "readyz":  # which is not ready without a broker
                 found.append(f"{where}: {response.status_code}")
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 page = response.content.decode()
