@@ -69,6 +69,8 @@ def network(names: Sequence[str]) -> Iterator[list[Host]]:
     """Be on a host to which others with these names are connected. Raises Missing."""
     if os.getuid():
         raise Missing("only root can make network namespaces")
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+        raise Missing("this machine allows no network namespaces")
     with ExitStack() as stack:
         first = stack.enter_context(_namespace("first"))
         others = [stack.enter_context(_namespace(name)) for name in names]
