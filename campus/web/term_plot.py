@@ -8,8 +8,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 60, 14, 12, 34
+WIDTH, HEIGHT = 720, 312
+LEFT, RIGHT, TOP, BOTTOM = 80, 14, 20, 46  # wide enough for the larger letters of a phone
 LINES = 8  # lines that can still be told apart
 DATES = 7
 
@@ -34,14 +34,14 @@ def draw_term_plot(series: Mapping[str, Sequence[tuple[date, float]]]) -> SafeSt
     grid = format_html_join(
         "",
         '<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text x="{3}" y="{4}" text-anchor="end">{5} %</text>',
-        ((LEFT, WIDTH - RIGHT, y(part / 4), LEFT - 6, y(part / 4) + 4, 25 * part) for part in range(5)),
+        ((LEFT, WIDTH - RIGHT, y(part / 4), LEFT - 8, y(part / 4) + 4, 25 * part) for part in range(5)),
     )
     every = -(-len(days) // DATES)
     dates = format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="middle">{}</text>',
         (
-            (min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 12, date_format(day, _("j M")))
+            (min(max(x(day), LEFT + 14), WIDTH - RIGHT - 18), HEIGHT - 10, date_format(day, _("j M")))
             for day in days[::every]
         ),
     )

@@ -189,7 +189,7 @@ def things(world: World) -> dict[str, object]:
         "photos facephoto": world.photo.pk,
         "zip photo-imports": photo_import.pk,
         "import import-calendar imports roster": FileImport.objects.create(
-            user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER
+            user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER, original_name="roster.csv"
         ).pk,
         "waiting": waiting_photo.pk,
         "own-photos": photo_link_token(photo_link),
