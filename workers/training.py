@@ -14,7 +14,7 @@ from campus.biometrics.lecture_faces import lecture_means, save_lecture_face, un
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport, SentPhoto
 from campus.biometrics.photo_links import finish_sent_photo
 from campus.biometrics.photo_zip import process_photo_import
-from campus.biometrics.selectors import course_photos, photos_digest
+from campus.biometrics.selectors import course_photos, photos_digest, training_sources
 from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
 from campus.common import jobs
 from campus.common.storage import MediaFile, read_media, write_media
@@ -119,7 +119,7 @@ def train(row: Gallery) -> None:
         save_photo_verdict(photo=photo, result=result, embedder=row.embedder)
     embed_new_lecture_faces(row.course, row.embedder)
     # Before the embeddings are read, so that a photo that is added in between makes another training due.
-    digest = photos_digest(row.course)
+    digest, made_of = photos_digest(row.course), training_sources(row.course)
     people = course_embeddings(row.course, row.embedder)
     known = {student: list(photos.values()) for student, photos in people.items()}
     lectures = lecture_means(row.course, row.embedder)
@@ -151,4 +151,6 @@ def train(row: Gallery) -> None:
         photos=sum(len(embeddings) for embeddings in people.values()),
         report=trained.report | {"suspect_photos": suspects},
         photos_digest=digest,
+        members=[int(label) for label in trained.labels],
+        made_of=made_of,
     )

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.academics.services import mark_galleries_outdated
+from campus.biometrics.gallery_cuts import forget_photo_in_galleries
 from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import learnable_faces
 from campus.common.encrypted_fields import encrypt_for
@@ -65,6 +66,8 @@ def replace_lecture_faces(*, course: Course, confirmed: Iterable[ConfirmedFace])
             )
     for row in known.values():
         row.delete()
+    for student in {row.student_id for row in known.values()}:
+        forget_photo_in_galleries(student)
 
 
 def _latest(confirmed: Iterable[ConfirmedFace]) -> Iterator[ConfirmedFace]:
@@ -79,7 +82,10 @@ def delete_expired_lecture_faces() -> None:
     """Forget the faces of lectures that are more than a year ago; their classes are trained again."""
     expired = LectureFace.objects.filter(lecture__starts_at__lt=timezone.now() - LECTURE_FACE_RETENTION)
     mark_galleries_outdated(courses=Course.objects.filter(lectures__faces__in=expired).distinct())
+    students = set(expired.values_list("student", flat=True))
     expired.delete()
+    for student in students:
+        forget_photo_in_galleries(student)
 
 
 def decide_lecture_face(*, face: LectureFace, is_learnt: bool) -> None:

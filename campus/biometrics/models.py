@@ -308,7 +308,7 @@ class LookAlike(models.Model):
 
 
 class Gallery(jobs.LeasedJob):
-    """One training of a class: what its students' faces look like to one embedder. The file is npz + JSON beside it."""
+    """One training of a class: what its students' faces look like to one embedder, in an npz file."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting or training")
@@ -332,6 +332,14 @@ class Gallery(jobs.LeasedJob):
         max_length=64, blank=True, editable=False, help_text=_("The SHA-256 of which photos of whom it is made of.")
     )
     report = models.JSONField(default=dict, blank=True, editable=False)
+    members = models.ManyToManyField(
+        Student, related_name="galleries", editable=False, help_text="Whose templates are in the file."
+    )
+    photos_deleted = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Whether a photo that it was made of is gone: nobody returns to it.",
+    )
     created_at = models.DateTimeField(_("made at"), auto_now_add=True)
 
     class Meta:

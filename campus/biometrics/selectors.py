@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -88,6 +89,29 @@ def acceptance_threshold(gallery: Gallery, strictness: str) -> float | None:
 def queued_gallery(course: Course, embedder: str) -> Gallery | None:
     """The gallery of this embedder that is being made."""
     return course.galleries.filter(state=Gallery.State.QUEUED, embedder=embedder).first()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSources:
+    """What a gallery is made of: photos and faces from lectures, by their ids."""
+
+    photos: frozenset[UUID]
+    faces: frozenset[UUID]
+
+    def all_exist(self) -> bool:
+        """Whether none of it was deleted meanwhile."""
+        photos = FacePhoto.objects.filter(pk__in=self.photos).count() if self.photos else 0
+        faces = LectureFace.objects.filter(pk__in=self.faces).count() if self.faces else 0
+        return (photos, faces) == (len(self.photos), len(self.faces))
+
+
+NO_SOURCES = TrainingSources(frozenset(), frozenset())
+
+
+def training_sources(course: Course) -> TrainingSources:
+    """What a gallery of the class would be made of now."""
+    photos, faces = (rows.values_list("pk", flat=True) for rows in (course_photos(course), learnable_faces(course)))
+    return TrainingSources(frozenset(photos), frozenset(faces))
 
 
 def photos_digest(course: Course) -> str:

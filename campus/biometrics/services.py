@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import mark_galleries_outdated
 from campus.accounts.names import display_name
+from campus.biometrics.gallery_cuts import destroy_gallery, forget_in_galleries, forget_photo_in_galleries
 from campus.biometrics.look_alikes import save_look_alikes
-from campus.biometrics.models import Embedding, FacePhoto, Gallery, PhotoImport
+from campus.biometrics.models import Embedding, FacePhoto, Gallery, PhotoImport, SentPhoto
 from campus.biometrics.photo_consistency import check_consistency
 from campus.biometrics.photo_import import ImportResult, folder_entries, import_all
-from campus.biometrics.selectors import course_photos, needs_training
+from campus.biometrics.selectors import NO_SOURCES, TrainingSources, course_photos, needs_training
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
@@ -121,13 +123,19 @@ def move_photo(*, photo: FacePhoto, student: Student) -> None:
 
 
 def delete_photo(*, photo: FacePhoto) -> None:
-    """Delete a photo: the row, the file, and what is shown in its place."""
+    """Delete a photo: the row, the file, what is shown in its place, and what galleries have of it."""
     names = [file.name for file in (photo.file, photo.crop, photo.thumbnail) if file.name]
+    student = photo.student_id
     with transaction.atomic():
-        _mark_galleries_outdated(photo.student_id)
+        _mark_galleries_outdated(student)
         photo.delete()
+        SentPhoto.objects.filter(link__student=student, sha256=photo.sha256).delete()
         for name in names:
             delete_media_after_commit(name)
+        if FacePhoto.objects.filter(student=student).exists():
+            forget_photo_in_galleries(student)
+        else:
+            forget_in_galleries([student])
 
 
 def confirm_photo(*, photo: FacePhoto, user: User) -> None:
@@ -287,14 +295,18 @@ def finish_training(
     photos: int,
     report: dict[str, Any],
     photos_digest: str = "",
+    members: Collection[int] = (),
+    made_of: TrainingSources = NO_SOURCES,
 ) -> bool:
     """The training is done: from now on attendance of the class is taken with it, unless one that was asked for later
     was quicker.
 
-    False: this attempt lost its lease.
+    False: this attempt lost its lease. Raises Postponed where something that it was `made_of` is gone meanwhile.
     """
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
+        if not made_of.all_exist():
+            raise jobs.Postponed
         others = Gallery.objects.filter(course=gallery.course_id, active=True)
         others.filter(created_at__lte=gallery.created_at).update(active=False)
         done = jobs.finish(
@@ -314,6 +326,8 @@ def finish_training(
         if done:
             pairs = [(int(a), int(b), similarity) for a, b, similarity in report.get("same_person", [])]
             save_look_alikes(course=gallery.course, pairs=pairs)
+            gallery.members.set(members)
+            _destroy_unused_galleries(gallery.course_id)
         else:
             transaction.set_rollback(True)
     return done
@@ -333,6 +347,13 @@ def activate_gallery(*, gallery: Gallery) -> None:
             raise UserError("This gallery has no file any more. Use another one, or train the class's gallery again.")
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
+        _destroy_unused_galleries(gallery.course_id)
+
+
+def _destroy_unused_galleries(course: int) -> None:
+    """Those of the class that were in use when a photo in them was deleted, and are no longer."""
+    for row in Gallery.objects.filter(course=course, active=False, photos_deleted=True).exclude(path=""):
+        destroy_gallery(row)
 
 
 def delete_expired_galleries() -> None:
@@ -342,6 +363,7 @@ def delete_expired_galleries() -> None:
     old = [row for row in ready.annotate(rank=rank) if row.rank > MAX_KEPT_GALLERIES and not row.active]
     for row in old:
         if Gallery.objects.filter(pk=row.pk, active=False).update(path=""):
+            row.members.clear()
             delete_media(row.path)
     known = set(Gallery.objects.exclude(path="").values_list("path", flat=True))
     before = time.time() - ORPHAN_RETENTION_SECONDS

@@ -135,6 +135,25 @@ class Gallery:
         """The decision value of each student's SVM for each unit vector (m, d), as (m, n): the larger, the likelier."""
         return np.asarray(vectors @ self.coef.T + self.intercept, np.float32)
 
+    def without(self, labels: Collection[str]) -> "Gallery | None":
+        """The gallery without these students and without its report, which may name them; None if nobody is left.
+
+        The SVMs of the others, which were trained against these students too, and the thresholds stay as they are.
+        """
+        kept = [row for row, label in enumerate(self.labels) if label not in labels]
+        if not kept:
+            return None
+        return replace(
+            self,
+            labels=tuple(self.labels[row] for row in kept),
+            templates=self.templates[kept],
+            photo_counts=self.photo_counts[kept],
+            coef=self.coef[kept],
+            intercept=self.intercept[kept],
+            report={},
+            far=self.far and self.far.without(labels),
+        )
+
     def save(self, path: str | Path) -> str:
         """Write the gallery as an npz file, whole or not at all, and return the file's SHA-256."""
         content = self.to_bytes()
