@@ -38,6 +38,7 @@ app = Celery(
         "workers.heartbeat",
         "workers.ingest",
         "workers.maintenance",
+        "workers.erasures",
         "workers.outbox",
         "workers.periodic",
         "workers.segments",

@@ -223,6 +223,9 @@ class Student(KeyedModel):
         _("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later.")
     )
     is_sample = models.BooleanField(_("sample"), default=False, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when nobody is behind the row: only the attendance is left."
+    )
 
     class Meta:
         verbose_name = _("student")

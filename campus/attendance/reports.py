@@ -86,8 +86,11 @@ def _write_lecture_workbook(lecture: Lecture, recording: Recording | None) -> Re
     with reports().writing(name) as path:
         write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
         sha256 = sha256_of(path)
+    moodle_file = f"{name.removesuffix('.xlsx')}_moodle.csv"
     if policy_for(lecture.course).write_moodle_file:
-        reports().write(f"{name.removesuffix('.xlsx')}_moodle.csv", moodle_marks(lecture))
+        reports().write(moodle_file, moodle_marks(lecture))
+    else:
+        reports().delete(moodle_file)
     return Report.objects.update_or_create(
         recording=recording,
         lecture=lecture,

@@ -77,6 +77,7 @@ def _cut(gallery: Gallery, students: Collection[int]) -> None:
         sha256=hashlib.sha256(content).hexdigest(),
         students=len(rest.labels),
         report=_without_labels(gallery.report, labels),
+        photos_deleted=True,
     )
     gallery.members.remove(*students)
     delete_media_after_commit(gallery.path)

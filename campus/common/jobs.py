@@ -221,6 +221,7 @@ COMPARE_UNKNOWN = Job(
     name="compare_unknown", queue="training", model="attendance.UnknownComparison", waiting_state="queued"
 )
 DELIVER = Job(name="deliver", queue="maintenance", model="outbox.Delivery", waiting_state="queued")
+ERASE = Job(name="erase", queue="maintenance", model="privacy.Erasure", waiting_state="queued")
 
 JOBS = (
     INGEST,
@@ -239,6 +240,7 @@ JOBS = (
     TRAIN,
     COMPARE_UNKNOWN,
     DELIVER,
+    ERASE,
 )
 MAINTENANCE_QUEUE = "maintenance"  # also of the periodic tasks
 SWEEP_QUEUE = "sweep"  # of the sweeper alone, which must not wait behind what it watches

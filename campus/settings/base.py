@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "campus.recordings.apps.RecordingsConfig",
     "campus.outbox.apps.OutboxConfig",
     "campus.attendance.apps.AttendanceConfig",
+    "campus.privacy.apps.PrivacyConfig",
     "campus.operations.apps.OperationsConfig",
     "campus.api.apps.ApiConfig",
     "campus.web.apps.WebConfig",
@@ -103,7 +104,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     _options: dict[str, Any] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -1,0 +1,319 @@
+"""The steps of an erasure. Each may be repeated, and returns how much it has removed."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.db import DatabaseError, connection, models, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from campus.academics.import_models import FileImport
+from campus.academics.models import Course, Enrolment, Student
+from campus.attendance.change_log import MAX_TEXT_LENGTH
+from campus.attendance.models import (
+    AnnotatedVideo,
+    AttendanceChange,
+    AttendanceRecord,
+    Excuse,
+    FaceOverride,
+    Report,
+    Sighting,
+    Snapshot,
+    UnknownPerson,
+)
+from campus.attendance.proposals import delete_unused_crops
+from campus.attendance.reports import refresh_report
+from campus.attendance.services import delete_recording
+from campus.biometrics.gallery_cuts import destroy_gallery, forget_in_galleries
+from campus.biometrics.models import (
+    Embedding,
+    FacePhoto,
+    Gallery,
+    LectureFace,
+    LookAlike,
+    PhotoImport,
+    PhotoLink,
+    SentPhoto,
+    WaitingPhoto,
+)
+from campus.biometrics.services import delete_photo
+from campus.common.keys import match_key
+from campus.common.storage import delete_media, delete_media_after_commit, reports
+from campus.outbox.models import Delivery
+from campus.privacy.texts import Terms
+from campus.recordings.models import Recording
+from campus.recordings.selectors import OPEN_STATES
+from campus.recordings.services import delete_tracks
+
+log = logging.getLogger(__name__)
+
+WRITTEN: tuple[type[models.Model], ...] = (
+    AttendanceChange,
+    AttendanceRecord,
+    Delivery,
+    Embedding,
+    Enrolment,
+    Excuse,
+    FacePhoto,
+    FileImport,
+    LectureFace,
+    LogEntry,
+    PhotoImport,
+    SentPhoto,
+    Sighting,
+    Student,
+    UnknownPerson,
+)
+Row = TypeVar("Row", bound=models.Model)
+NO_REASON = "-"
+WORKBOOK_NAME = re.compile(r"(.*/)?(Report_for|Register_of)_[^/]*(\.xlsx|_moodle\.csv)")
+
+
+def erased_name(kind: str, subject: int) -> str:
+    """What stands in the place of a name."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return (_("Erased student {n}") if kind == "student" else _("Erased class {n}")).format(n=subject)
+
+
+def erase_templates(student: int, _terms: Terms) -> int:
+    """The templates in galleries. Those of other students were trained against this one, until their next training."""
+    return forget_in_galleries([student])
+
+
+def erase_photos(student: int, terms: Terms) -> int:
+    """Photos with all that was made of them, those that the student sent, and those that wait for a name."""
+    photos = FacePhoto.objects.filter(student=student)
+    count = photos.count()
+    for photo in photos:
+        delete_photo(photo=photo)
+    PhotoLink.objects.filter(student=student).delete()
+    LectureFace.objects.filter(student=student).delete()
+    LookAlike.objects.filter(Q(first=student) | Q(second=student)).delete()
+    keys = {match_key(word) for word in terms.words}
+    for waiting in WaitingPhoto.objects.all():
+        names = {match_key(part) for part in waiting.folder.split("/")}
+        if keys & names or terms.is_in(waiting.folder) or terms.is_in(waiting.original_name):
+            for file in filter(None, (waiting.file.name, waiting.thumbnail.name)):
+                delete_media(file)
+            waiting.delete()
+            count += 1
+    return count
+
+
+def erase_evidence(student: int, _terms: Terms) -> int:
+    """Where the student was seen: faces, places in the picture, and pictures and clips of these recordings."""
+    named = FaceOverride.objects.filter(student=student)
+    people = UnknownPerson.objects.filter(override__in=named)
+    sightings = Sighting.objects.filter(student=student)
+    recordings = Recording.objects.filter(Q(sightings__in=sightings) | Q(unknown_people__in=people)).distinct()
+    seen = list(recordings)
+    with transaction.atomic():
+        Snapshot.objects.filter(recording__in=seen).delete()
+        AnnotatedVideo.objects.filter(recording__in=seen).delete()
+        people.delete()
+        named.delete()
+        Sighting.objects.filter(runner_up=student).update(runner_up=None)
+        count: int = sightings.delete()[0]
+    for recording in seen:
+        delete_unused_crops(recording)
+    return count
+
+
+def erase_tracks(student: int, _terms: Terms) -> int:
+    """Tracks that are kept for another vote: they hold what the machine has seen of everybody."""
+    kept = Recording.objects.filter(lecture__course__in=_courses(student)).exclude(state__in=OPEN_STATES)
+    count = 0
+    for recording in kept.filter(segments__result__gt="").distinct():
+        delete_tracks(recording_id=recording.pk)
+        count += 1
+    return count
+
+
+def erase_imports(_student: int, terms: Terms) -> int:
+    """Rosters that were read and not imported yet, lists of skipped photos, and answers kept for repeated requests."""
+    count = 0
+    for table in FileImport.objects.all():
+        if terms.is_in(bytes(table.content or b"").decode(errors="replace")) or terms.is_in(table.original_name):
+            table.delete()
+            count += 1
+    for photos in PhotoImport.objects.all():
+        texts = terms.take_out_of_json({"skipped": photos.skipped, "original_name": photos.original_name})
+        if texts != {"skipped": photos.skipped, "original_name": photos.original_name}:
+            count += PhotoImport.objects.filter(pk=photos.pk).update(**texts)
+    for answer in apps.get_model("api.IdempotencyKey").objects.iterator():
+        if terms.is_in(answer.body):
+            answer.delete()
+            count += 1
+    return count
+
+
+def erase_messages(_student: int, terms: Terms) -> int:
+    """Messages to the person; in those to others the name is taken out."""
+    count = 0
+    for row in _rows_with(Delivery.objects.all(), terms, "to", "subject", "body", "topic"):
+        count += 1
+        if terms.is_in(row.to):
+            row.delete()
+            continue
+        changes = {name: terms.take_out(getattr(row, name)) for name in ("subject", "body", "topic")}
+        Delivery.objects.filter(pk=row.pk).update(**changes)
+    return count
+
+
+def erase_log_texts(_subject: int, terms: Terms) -> int:
+    """Names in the log of the administration, whose entries stay."""
+    count = 0
+    for row in _rows_with(LogEntry.objects.all(), terms, "object_repr", "change_message"):
+        texts = {name: terms.take_out(getattr(row, name)) for name in ("object_repr", "change_message")}
+        LogEntry.objects.filter(pk=row.pk).update(**texts | {"object_repr": texts["object_repr"][:200]})
+        count += 1
+    return count
+
+
+def erase_corrections(student: int, terms: Terms) -> int:
+    """What people wrote about the student's marks, and the name in the corrections of these lectures. The log is
+    append-only for people; what was done stays in it.
+    """
+    changes = AttendanceChange._base_manager
+    lectures = AttendanceRecord.objects.filter(student=student).values("lecture")
+    count = changes.filter(record__student=student).exclude(reason="").update(reason="")
+    for change in _rows_with(changes.filter(lecture__in=lectures), terms, "about", "reason"):
+        texts = {name: terms.take_out(getattr(change, name))[:MAX_TEXT_LENGTH] for name in ("about", "reason")}
+        count += changes.filter(pk=change.pk).update(**texts)
+    return count
+
+
+def erase_excuses(student: int, _terms: Terms) -> int:
+    """Reasons and documents. That the days are excused stays."""
+    count = 0
+    for excuse in Excuse.objects.filter(student=student).exclude(reason=NO_REASON, document=""):
+        with transaction.atomic():
+            Excuse.objects.filter(pk=excuse.pk).update(reason=NO_REASON, document="", document_name="")
+            if excuse.document.name:
+                delete_media_after_commit(excuse.document.name)
+        count += 1
+    return count
+
+
+def erase_identity(student: int, _terms: Terms) -> int:
+    """The number, the names and the addresses; all of the student where there is no attendance of anybody to keep."""
+    row = Student.objects.filter(pk=student).first()
+    if row is None:
+        return 0
+    if not row.records.exists() and not row.excuses.exists():
+        row.delete()
+        return 1
+    row.number, row.name, row.surname = f"erased-{student}", erased_name("student", student), ""
+    row.email = row.guardian_phone = ""
+    row.guest = False
+    row.erased_at = row.erased_at or timezone.now()
+    row.save()
+    return 1
+
+
+def rewrite_workbooks(student: int, _terms: Terms) -> int:
+    """Write the workbooks of the student's lectures and classes again, and delete those that no row knows any more."""
+    courses = _courses(student)
+    in_lecture = AttendanceRecord.objects.filter(lecture=OuterRef("lecture"), student=student)
+    written = Report.objects.filter(Q(Exists(in_lecture)) | Q(lecture=None, course__in=courses))
+    count = written.update(sha256="")
+    for report in Report.objects.filter(sha256="").select_related("lecture__course", "recording", "course"):
+        refresh_report(report=report)
+    return count + _delete_unknown_workbooks()
+
+
+def _delete_unknown_workbooks() -> int:
+    """Those of a lecture's earlier time, or of a class's earlier code."""
+    known = set(Report.objects.values_list("file_name", flat=True))
+    count = 0
+    for file in list(reports().walk()):
+        name = file.name.removesuffix("_moodle.csv") + ".xlsx" if file.name.endswith("_moodle.csv") else file.name
+        if WORKBOOK_NAME.fullmatch(file.name) and name not in known:
+            reports().delete(file.name)
+            count += 1
+    return count
+
+
+def erase_recordings(course: int, _terms: Terms) -> int:
+    """The recordings of a class, with all that was seen in them."""
+    count = 0
+    for recording in Recording.objects.filter(lecture__course=course):
+        delete_recording(recording=recording)
+        count += 1
+    return count
+
+
+def erase_course(course: int, _terms: Terms) -> int:
+    """The class with its lectures, records, corrections, galleries and workbooks."""
+    row = Course.objects.filter(pk=course).first()
+    if row is None:
+        return _delete_unknown_workbooks()
+    for gallery in Gallery.objects.filter(course=row):
+        destroy_gallery(gallery)
+    row.delete()
+    return 1 + _delete_unknown_workbooks()
+
+
+def is_in_work(student: int) -> bool:
+    """Whether something that began before may bring the student back, or has not forgotten the student yet."""
+    courses = _courses(student)
+    with_photos = courses.filter(
+        students__in=FacePhoto.objects.exclude(state=FacePhoto.Verdict.REJECTED).values("student")
+    )
+    return any(
+        rows.exists()
+        for rows in (
+            Recording.objects.filter(state__in=OPEN_STATES, lecture__course__in=courses),
+            Gallery.objects.filter(course__in=courses, state=Gallery.State.QUEUED),
+            Gallery.objects.filter(course__in=with_photos, photos_deleted=True, active=True),  # to be trained again
+            PhotoImport.objects.filter(state=PhotoImport.State.QUEUED),
+            FileImport.objects.filter(state=FileImport.State.QUEUED, kind=FileImport.Kind.ROSTER),
+        )
+    )
+
+
+def has_come_back(student: int) -> bool:
+    """Whether something was written of the student since the steps were done."""
+    return any(
+        rows.exists()
+        for rows in (
+            Gallery.objects.filter(members=student),
+            FacePhoto.objects.filter(student=student),
+            LectureFace.objects.filter(student=student),
+            Sighting.objects.filter(student=student),
+        )
+    )
+
+
+def clean_database() -> None:
+    """Overwrite what the database has deleted, as far as it can be asked to. SQLite overwrites deleted rows at once
+    (`secure_delete`), and here what its log still has of them.
+    """
+    if connection.in_atomic_block:
+        return
+    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in WRITTEN)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)" if connection.vendor == "sqlite" else f"VACUUM {tables}")
+    except DatabaseError:
+        log.exception("The database could not be cleaned of what was deleted; it does so by itself in time")
+
+
+def _courses(student: int) -> models.QuerySet[Course]:
+    return Course.objects.filter(Q(enrolments__student=student) | Q(lectures__records__student=student)).distinct()
+
+
+def _rows_with(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> Iterator[Row]:
+    """The rows in one of whose fields the person is named."""
+    found = Q()
+    for field in fields:
+        for spelling in terms.spellings:
+            found |= Q(**{f"{field}__icontains": spelling})
+    if found:
+        yield from (row for row in rows.filter(found) if any(terms.is_in(getattr(row, name)) for name in fields))
