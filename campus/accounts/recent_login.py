@@ -44,6 +44,10 @@ CHANGES = frozenset(
         "api-webhook-list",
         "api-webhook-detail",
         "api-webhook-secret",
+        "student-erase",
+        "course-erase",
+        "api-student-erase",
+        "api-course-erase",
     }
 )
 # Accounts and roles, and where data is sent: all but the lists.

@@ -23,6 +23,7 @@ from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, Sn
 from campus.api.views.imports import FileImportViewSet
 from campus.api.views.links import InvitationViewSet, PhotoLinkViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
+from campus.api.views.privacy import ErasureViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet, TermViewSet
 from campus.api.views.token import TokenView
@@ -50,6 +51,7 @@ router.register("snapshots", SnapshotViewSet, "api-snapshot")
 router.register("annotated-videos", AnnotatedVideoViewSet, "api-annotated-video")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("excuses", ExcuseViewSet, "api-excuse")
+router.register("erasures", ErasureViewSet, "api-erasure")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
 router.register("imports", FileImportViewSet, "api-import")

@@ -89,6 +89,11 @@ def unfold() -> dict[str, Any]:
                             "icon": "apartment",
                             "link": reverse_lazy("institution"),
                         },
+                        {
+                            "title": gettext_lazy("Erasures"),
+                            "icon": "delete_forever",
+                            "link": reverse_lazy("erasures"),
+                        },
                     ],
                 },
                 {

@@ -447,6 +447,15 @@ ADMIN_CHAPTER = HelpChapter(
             picture="people",
         ),
         HelpTopic(
+            views=("erasures", "erasure", "student-erase", "course-erase"),
+            title=_("Erasing people and classes"),
+            text=_(
+                "An erasure removes everything that shows, names or recognises a student; that somebody was in a "
+                "lecture stays, without a name. Its receipt says what was removed, and names nobody."
+            ),
+            picture="photos",
+        ),
+        HelpTopic(
             views=("sent-photos", "photo-links", "photo-link"),
             title=_("Photos from students"),
             text=_(

@@ -44,6 +44,7 @@ PERMISSIONS = {
     },
     "django_celery_beat": {"periodictask": "view change"},
     "outbox": {"webhook": "view add change delete", "delivery": "view change"},
+    "privacy": {"erasure": "view add"},
     "auth": {"user": "view add change"},
 }
 

@@ -42,6 +42,7 @@ from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
 from campus.outbox.models import Delivery, Webhook
+from campus.privacy.models import Erasure
 from campus.recordings.models import Upload
 from recognition.messages import Message
 from tests.campus import factories
@@ -190,6 +191,9 @@ def things(world: World) -> dict[str, object]:
         "zip photo-imports": photo_import.pk,
         "import import-calendar imports roster": FileImport.objects.create(
             user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER, original_name="roster.csv"
+        ).pk,
+        "erasures": Erasure.objects.create(
+            kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,
         "waiting": waiting_photo.pk,
         "own-photos": photo_link_token(photo_link),

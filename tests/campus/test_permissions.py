@@ -72,7 +72,14 @@ OWN = {
     "api-photoimport-waiting-picture",
 }
 # Forms, which an auditor does not need to read: those of a class's page, and of the admin.
-FORMS = {"course-photo-zip", "course-roster", "course-roster-preview", "course-timetable-preview"}
+FORMS = {
+    "course-erase",
+    "course-photo-zip",
+    "course-roster",
+    "course-roster-preview",
+    "course-timetable-preview",
+    "student-erase",
+}
 READABLE = ("changelist", "change", "history", "download", "picture", "thumbnail")
 
 

@@ -28,6 +28,7 @@ from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, check_not
 from campus.api.serializers import academics as serializers
 from campus.api.serializers.attendance import ClassHistorySerializer, ClassWeeksSerializer
 from campus.api.serializers.common import DaysSerializer
+from campus.api.serializers.privacy import ErasureSerializer
 from campus.api.views.attendance import LectureResultActions
 from campus.api.views.calendars import LectureImportActions
 from campus.api.views.documents import CourseExportActions, LectureExportActions
@@ -37,6 +38,7 @@ from campus.attendance.services import save_policy
 from campus.attendance.student_merge import merge_guest
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import set_embedder
+from campus.privacy.erasure import request_course_erasure, request_student_erasure
 
 
 class MeView(APIView):
@@ -97,6 +99,13 @@ class CourseViewSet(
             set_embedder(course=course, embedder=embedder)
         return self.respond_with(course)
 
+    @extend_schema(request=None, responses={202: ErasureSerializer})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def erase(self, request: Request, pk: str) -> Response:
+        """Erase a class with all that was done in it. Its students stay."""
+        erasure = request_course_erasure(course=self.get_object_for_update(), user=request_user(request))
+        return Response(ErasureSerializer(erasure).data, status.HTTP_202_ACCEPTED)
+
     @extend_schema(parameters=[serializers.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filter_backends=[])
     def weekly(self, request: Request) -> Response:
@@ -144,6 +153,13 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
                 student_history(request_user(request), student, **days.validated_data), many=True
             ).data
         )
+
+    @extend_schema(request=None, responses={202: ErasureSerializer})
+    @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
+    def erase(self, request: Request, pk: str) -> Response:
+        """Erase a student: all that shows, names or recognises the person. That somebody was in a lecture stays."""
+        erasure = request_student_erasure(student=self.get_object_for_update(), user=request_user(request))
+        return Response(ErasureSerializer(erasure).data, status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=serializers.MergeSerializer, responses=serializers.StudentDetailsSerializer)
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])

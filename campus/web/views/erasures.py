@@ -1,0 +1,69 @@
+"""Erasing a student or a class, and the receipts."""
+
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from campus.academics.models import Course, Student
+from campus.academics.selectors import courses_for, students_for
+from campus.privacy.erasure import request_course_erasure, request_student_erasure
+from campus.privacy.models import Erasure
+from campus.privacy.receipts import receipt_lines
+from campus.privacy.selectors import erasures_for
+from campus.web.views import StaffRequest
+
+ERASURES_PER_PAGE = 30
+
+may_erase = permission_required("privacy.add_erasure", raise_exception=True)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@may_erase
+def erase_student(request: StaffRequest, pk: int) -> HttpResponse:
+    """What is erased of a student and what stays; a POST with the student's number erases."""
+    student = get_object_or_404(students_for(request.user), pk=pk, erased_at=None)
+    if response := _confirm(request, student, student.number):
+        return response
+    return redirect("erasure", request_student_erasure(student=student, user=request.user).pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@may_erase
+def erase_course(request: StaffRequest, pk: int) -> HttpResponse:
+    """The same of a class, by its code."""
+    course = get_object_or_404(courses_for(request.user), pk=pk)
+    if response := _confirm(request, course, course.code):
+        return response
+    return redirect("erasure", request_course_erasure(course=course, user=request.user).pk)
+
+
+def _confirm(request: StaffRequest, subject: Student | Course, word: str) -> HttpResponse | None:
+    """The page that asks for the number or code; None once it was typed."""
+    typed = request.POST.get("typed", "").strip()
+    if typed == word:
+        return None
+    is_wrong = request.method == "POST"
+    context = {"subject": subject, "word": word, "is_student": isinstance(subject, Student), "is_wrong": is_wrong}
+    return render(request, "web/erase.html", context, status=400 if is_wrong else 200)
+
+
+@require_safe
+@login_required
+@permission_required("privacy.view_erasure", raise_exception=True)
+def erasures(request: StaffRequest) -> HttpResponse:
+    page = Paginator(erasures_for(request.user), ERASURES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "web/erasures.html", {"page": page})
+
+
+@require_safe
+@login_required
+@permission_required("privacy.view_erasure", raise_exception=True)
+def erasure(request: StaffRequest, pk: str) -> HttpResponse:
+    """How far an erasure is, or its receipt."""
+    row = get_object_or_404(erasures_for(request.user), pk=pk)
+    context = {"erasure": row, "lines": receipt_lines(row), "is_open": row.state == Erasure.State.QUEUED}
+    return render(request, "web/erasure.html", context)
