@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.db.backends.sqlite3.operations import DatabaseOperations
 from django.utils import translation
 
 # How long an example takes says nothing of the code on a machine that is busy.
@@ -70,6 +71,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = asks
     yield
     items[:] = _long_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audit_log_may_be_emptied() -> Iterator[None]:
+    """SQLite empties a database after a test by deleting all rows, which those of the audit log refuse."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def flush_all(operations: DatabaseOperations, statements: list[str]) -> None:
+        from campus.audit.triggers import create_triggers, drop_triggers
+
+        drop_triggers()
+        flush(operations, statements)
+        create_triggers()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_all)
+        yield
 
 
 @pytest.fixture(autouse=True)

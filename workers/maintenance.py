@@ -25,6 +25,7 @@ from campus.attendance.recurring_people import request_due_comparisons
 from campus.attendance.reports import write_missing_roll_reports, write_requested_reports
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
+from campus.audit.services import seal_entries
 from campus.biometrics.lecture_faces import delete_expired_lecture_faces
 from campus.biometrics.photo_links import delete_expired_photo_links
 from campus.biometrics.photo_zip import delete_expired_photo_imports
@@ -51,7 +52,7 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
-    run_steps(watch_jobs, publish_due_segments, start_due_votes)
+    run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries)
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it starts nothing that needs it.")
         return

@@ -57,15 +57,22 @@ def remember_request(get_response: Callable[[HttpRequest], HttpResponseBase]) ->
     return middleware
 
 
+def current_user() -> User | None:
+    """Who sent the request that is being answered; None where there is none, or nobody is logged in."""
+    request = _current_request.get()
+    user = request.user if request else None
+    return user if isinstance(user, User) else None
+
+
 def record_event(*, user: User | None, kind: AccountEvent.Kind, about: str = "") -> None:
     """Note an event of the account; without a user, of a name that nobody has."""
     request = _current_request.get()
-    actor = request.user if request else None
+    actor = current_user()
     AccountEvent.objects.create(
         user=user,
         kind=kind,
         about=about[:100],
-        done_by=display_name(actor) if actor and actor.is_authenticated and actor != user else "",
+        done_by=display_name(actor) if actor and actor != user else "",
         address=client_address(request)[:45] if request else "",
         device=describe_device(request.headers.get("User-Agent", "")) if request else "",
     )

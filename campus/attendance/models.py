@@ -31,6 +31,7 @@ from campus.attendance.statuses import (
 )
 from campus.cctv.models import FootageFile
 from campus.common import jobs
+from campus.common.append_only import AppendOnlyModel, AppendOnlyQuerySet
 from campus.common.storage import delete_media_after_commit
 from campus.recordings.models import Recording
 
@@ -287,17 +288,7 @@ EFFECTIVE_STATUS = Case(
 )
 
 
-class AppendOnlyQuerySet(models.QuerySet["AttendanceChange"]):
-    """Refuses updates and deletions; rows are deleted with their lecture only."""
-
-    def update(self, **_: object) -> int:
-        raise TypeError("The log of changes is append-only.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError("The log of changes is append-only.")
-
-
-class AttendanceChange(models.Model):
+class AttendanceChange(AppendOnlyModel):
     """One change that a person made to a lecture's result. Append-only: rows are never changed or deleted while the
     lecture exists.
 
@@ -341,7 +332,7 @@ class AttendanceChange(models.Model):
     )
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
 
-    objects = AppendOnlyQuerySet.as_manager()
+    objects = AppendOnlyQuerySet["AttendanceChange"].as_manager()
 
     class Meta:
         verbose_name = _("correction")
@@ -354,14 +345,6 @@ class AttendanceChange(models.Model):
         else:
             change = self.get_kind_display()
         return f"{change} by {self.user_name}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise TypeError("The log of changes is append-only.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise TypeError("The log of changes is append-only.")
 
 
 class SignOff(models.Model):

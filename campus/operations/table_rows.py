@@ -19,6 +19,7 @@ from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
+from campus.audit.triggers import create_triggers, drop_triggers
 from campus.common.encrypted_fields import Encrypted, EncryptedBinaryField
 from campus.common.messages import dump_message, load_message
 from recognition.messages import Message
@@ -79,6 +80,7 @@ def load_rows(lines: Iterable[str]) -> int:
     count = 0
     with transaction.atomic():
         tables = [model._meta.db_table for model in stored_models()]
+        drop_triggers()
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
         batch: list[list[Any]] = []
         insert: Callable[[list[list[Any]]], None] | None = None
@@ -94,6 +96,7 @@ def load_rows(lines: Iterable[str]) -> int:
             for statement in connection.ops.sequence_reset_sql(no_style(), stored_models()):
                 cursor.execute(statement)
         connection.check_constraints()
+        create_triggers()
     return count
 
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "campus.monitoring.apps.MonitoringConfig",
     "campus.accounts.apps.AccountsConfig",
+    "campus.audit.apps.AuditConfig",
     "campus.academics.apps.AcademicsConfig",
     "campus.biometrics.apps.BiometricsConfig",
     "campus.cctv.apps.CctvConfig",
