@@ -39,7 +39,7 @@ STUDENT_STEPS: dict[str, Step] = {
     "messages": steps.erase_messages,
     "log": steps.erase_log_texts,
     "corrections": steps.erase_corrections,
-    "workbooks": steps.rewrite_workbooks,
+    "workbooks": steps.request_workbooks,
 }
 COURSE_STEPS: dict[str, Step] = {
     "recordings": steps.erase_recordings,
@@ -113,11 +113,13 @@ def erase(*, erasure: Erasure) -> None:
     terms = Terms.of(json.loads(erasure.terms), replacement=name)
     _do_steps(erasure, terms)
     if erasure.kind == Erasure.Kind.STUDENT:
+        steps.write_workbooks(erasure.subject)
         if steps.is_in_work(erasure.subject):
             raise jobs.Postponed
         if steps.has_come_back(erasure.subject):
             erasure.steps = []
             _do_steps(erasure, terms)
+            steps.write_workbooks(erasure.subject)
     steps.clean_database()
     jobs.finish(erasure, Erasure.State.DONE, terms=b"", finished_at=timezone.now())
     log.info("erasure %s: done", erasure.pk)

@@ -217,15 +217,20 @@ def erase_identity(student: int, _terms: Terms) -> int:
     return 1
 
 
-def rewrite_workbooks(student: int, _terms: Terms) -> int:
-    """Write the workbooks of the student's lectures and classes again, and delete those that no row knows any more."""
-    courses = _courses(student)
+def request_workbooks(student: int, _terms: Terms) -> int:
+    """Have the workbooks of the student's lectures and classes written again, and delete those that no row knows any
+    more. `write_workbooks` writes them.
+    """
     in_lecture = AttendanceRecord.objects.filter(lecture=OuterRef("lecture"), student=student)
-    written = Report.objects.filter(Q(Exists(in_lecture)) | Q(lecture=None, course__in=courses))
-    count = written.update(sha256="")
-    for report in Report.objects.filter(sha256="").select_related("lecture__course", "recording", "course"):
+    written = Report.objects.filter(Q(Exists(in_lecture)) | Q(lecture=None, course__in=_courses(student)))
+    return written.update(sha256="") + _delete_unknown_workbooks()
+
+
+def write_workbooks(student: int) -> None:
+    """Write the workbooks that were requested. Those that are written stay so when this is killed."""
+    requested = Report.objects.filter(sha256="", course__in=_courses(student))
+    for report in requested.select_related("lecture__course", "recording", "course"):
         refresh_report(report=report)
-    return count + _delete_unknown_workbooks()
 
 
 def _delete_unknown_workbooks() -> int:
@@ -306,7 +311,9 @@ def clean_database() -> None:
 
 
 def _courses(student: int) -> models.QuerySet[Course]:
-    return Course.objects.filter(Q(enrolments__student=student) | Q(lectures__records__student=student)).distinct()
+    enrolled = Enrolment.objects.filter(student=student).values("course")
+    counted = AttendanceRecord.objects.filter(student=student).values("lecture__course")
+    return Course.objects.filter(Q(pk__in=enrolled) | Q(pk__in=counted))
 
 
 def _rows_with(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> Iterator[Row]:

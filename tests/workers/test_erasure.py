@@ -121,8 +121,9 @@ JOBS = ((jobs.TRAIN, train), (jobs.AGGREGATE, aggregate), (jobs.ERASE, erase))
 
 def work(row: Erasure) -> str:
     """As workers and the sweeper would, until the erasure is done; returns its state."""
-    for attempt in range(6):
+    for attempt in range(8):
         sweep()
+        Erasure.objects.filter(lease_owner="").update(lease_until=None)  # a pause is over
         for job, function in JOBS:
             for waiting in job.waiting():
                 if held := job.claim(waiting.pk, f"worker {attempt}"):
