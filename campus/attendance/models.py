@@ -429,6 +429,9 @@ class Report(models.Model):
         _("SHA-256"), max_length=64, blank=True, help_text=_("Empty while it is to be written again.")
     )
     created_at = models.DateTimeField(_("made at"), default=timezone.now)
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts requests and writings: who finds another one writes again."
+    )
 
     class Meta:
         verbose_name = _("report")

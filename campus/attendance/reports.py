@@ -6,11 +6,14 @@ row has no SHA-256, by which the sweeper finds what a crash or a full disk has l
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext
 
@@ -49,9 +52,16 @@ def request_lecture_report(*, lecture: Lecture) -> None:
 
 
 def _request(lecture: Lecture, recording: Recording | None) -> None:
-    fields = {"file_name": _workbook_name(lecture, recording), "sha256": "", "created_at": timezone.now()}
-    if not Report.objects.filter(lecture=lecture, recording=recording).update(**fields):
-        Report.objects.create(course=lecture.course, lecture=lecture, recording=recording, **fields)
+    fields = {"file_name": _workbook_name(lecture, recording), "created_at": timezone.now()}
+    if not request_again(reports=Report.objects.filter(lecture=lecture, recording=recording), **fields):
+        Report.objects.create(course=lecture.course, lecture=lecture, recording=recording, sha256="", **fields)
+
+
+def request_again(*, reports: QuerySet[Report], **changes: Any) -> int:
+    """Have these workbooks written once more; returns how many. Whoever is writing one from what was before, writes it
+    again.
+    """
+    return reports.update(sha256="", version=F("version") + 1, **changes)
 
 
 def write_requested_reports() -> None:
@@ -81,33 +91,45 @@ def _workbook_name(lecture: Lecture, recording: Recording | None) -> str:
 
 @translation.override(settings.LANGUAGE_CODE)
 def _write_lecture_workbook(lecture: Lecture, recording: Recording | None) -> Report:
-    as_of = timezone.now()  # what changes from here on is not in it
     name = _workbook_name(lecture, recording)
-    with reports().writing(name) as path:
-        write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
-        sha256 = sha256_of(path)
     moodle_file = f"{name.removesuffix('.xlsx')}_moodle.csv"
-    if policy_for(lecture.course).write_moodle_file:
-        reports().write(moodle_file, moodle_marks(lecture))
-    else:
-        reports().delete(moodle_file)
-    return Report.objects.update_or_create(
-        recording=recording,
-        lecture=lecture,
-        defaults={"course": lecture.course, "file_name": name, "sha256": sha256, "created_at": as_of},
-    )[0]
+
+    def write(path: Path) -> None:
+        write_lecture_workbook(path, build_lecture_report(lecture, recording), gettext)
+        if policy_for(lecture.course).write_moodle_file:
+            reports().write(moodle_file, moodle_marks(lecture))
+        else:
+            reports().delete(moodle_file)
+
+    return _write(name, write, course=lecture.course, lecture=lecture, recording=recording)
 
 
 @translation.override(settings.LANGUAGE_CODE)
 def write_register_report(*, course: Course) -> Report:
     """Write the register of a class over all its lectures."""
-    as_of = timezone.now()
     name = f"Register_of_{plain_name(course.code)}_{course.pk}.xlsx"
-    with reports().writing(name) as path:
-        write_register(path, build_register(course))
-        sha256 = sha256_of(path)
-    written = {"course": course, "sha256": sha256, "created_at": as_of}
-    return Report.objects.update_or_create(file_name=name, defaults=written)[0]
+    return _write(
+        name, lambda path: write_register(path, build_register(course)), course=course, lecture=None, recording=None
+    )
+
+
+def _write(name: str, write: Callable[[Path], None], **subject: Any) -> Report:
+    """Write a workbook, and note it in its row: once more where somebody else requested or wrote it meanwhile, for what
+    is in ours may be what was before.
+    """
+    rows = Report.objects.filter(**subject)
+    while True:
+        as_of = timezone.now()  # what changes from here on is not in it
+        version = rows.values_list("version", flat=True).first()
+        with reports().writing(name) as path:
+            write(path)
+            written = {"file_name": name, "sha256": sha256_of(path), "created_at": as_of}
+        if version is None:
+            return Report.objects.update_or_create(**subject, defaults=written)[0]
+        if rows.filter(version=version).update(version=F("version") + 1, **written):
+            return rows.get()
+        if not rows.exists():  # deleted meanwhile, with its class
+            raise Report.DoesNotExist(name)
 
 
 def find_lecture_report(*, lecture: Lecture) -> Report:

@@ -1,21 +1,22 @@
 """The steps of an erasure. Each may be repeated, and returns how much it has removed."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Cast
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from campus.academics.import_models import FileImport
 from campus.academics.models import Course, Enrolment, Student
-from campus.attendance.change_log import MAX_TEXT_LENGTH
 from campus.attendance.models import (
     AnnotatedVideo,
     AttendanceChange,
@@ -28,7 +29,7 @@ from campus.attendance.models import (
     UnknownPerson,
 )
 from campus.attendance.proposals import delete_unused_crops
-from campus.attendance.reports import refresh_report
+from campus.attendance.reports import refresh_report, request_again
 from campus.attendance.services import delete_recording
 from campus.biometrics.gallery_cuts import destroy_gallery, forget_in_galleries
 from campus.biometrics.models import (
@@ -142,10 +143,7 @@ def erase_imports(_student: int, terms: Terms) -> int:
         if terms.is_in(bytes(table.content or b"").decode(errors="replace")) or terms.is_in(table.original_name):
             table.delete()
             count += 1
-    for photos in PhotoImport.objects.all():
-        texts = terms.take_out_of_json({"skipped": photos.skipped, "original_name": photos.original_name})
-        if texts != {"skipped": photos.skipped, "original_name": photos.original_name}:
-            count += PhotoImport.objects.filter(pk=photos.pk).update(**texts)
+    count += _take_out(PhotoImport.objects.all(), terms, "skipped", "original_name")
     for answer in apps.get_model("api.IdempotencyKey").objects.iterator():
         if terms.is_in(answer.body):
             answer.delete()
@@ -155,25 +153,14 @@ def erase_imports(_student: int, terms: Terms) -> int:
 
 def erase_messages(_student: int, terms: Terms) -> int:
     """Messages to the person; in those to others the name is taken out."""
-    count = 0
-    for row in _rows_with(Delivery.objects.all(), terms, "to", "subject", "body", "topic"):
-        count += 1
-        if terms.is_in(row.to):
-            row.delete()
-            continue
-        changes = {name: terms.take_out(getattr(row, name)) for name in ("subject", "body", "topic")}
-        Delivery.objects.filter(pk=row.pk).update(**changes)
-    return count
+    own = [row.pk for row in _rows_with(Delivery.objects.all(), terms, "to")]
+    deleted: int = Delivery.objects.filter(pk__in=own).delete()[0]
+    return deleted + _take_out(Delivery.objects.all(), terms, "subject", "body", "topic")
 
 
 def erase_log_texts(_subject: int, terms: Terms) -> int:
     """Names in the log of the administration, whose entries stay."""
-    count = 0
-    for row in _rows_with(LogEntry.objects.all(), terms, "object_repr", "change_message"):
-        texts = {name: terms.take_out(getattr(row, name)) for name in ("object_repr", "change_message")}
-        LogEntry.objects.filter(pk=row.pk).update(**texts | {"object_repr": texts["object_repr"][:200]})
-        count += 1
-    return count
+    return _take_out(LogEntry.objects.all(), terms, "object_repr", "change_message")
 
 
 def erase_corrections(student: int, terms: Terms) -> int:
@@ -182,11 +169,8 @@ def erase_corrections(student: int, terms: Terms) -> int:
     """
     changes = AttendanceChange._base_manager
     lectures = AttendanceRecord.objects.filter(student=student).values("lecture")
-    count = changes.filter(record__student=student).exclude(reason="").update(reason="")
-    for change in _rows_with(changes.filter(lecture__in=lectures), terms, "about", "reason"):
-        texts = {name: terms.take_out(getattr(change, name))[:MAX_TEXT_LENGTH] for name in ("about", "reason")}
-        count += changes.filter(pk=change.pk).update(**texts)
-    return count
+    reasons: int = changes.filter(record__student=student).exclude(reason="").update(reason="")
+    return reasons + _take_out(changes.filter(lecture__in=lectures), terms, "about", "reason")
 
 
 def erase_excuses(student: int, _terms: Terms) -> int:
@@ -223,7 +207,7 @@ def request_workbooks(student: int, _terms: Terms) -> int:
     """
     in_lecture = AttendanceRecord.objects.filter(lecture=OuterRef("lecture"), student=student)
     written = Report.objects.filter(Q(Exists(in_lecture)) | Q(lecture=None, course__in=_courses(student)))
-    return written.update(sha256="") + _delete_unknown_workbooks()
+    return request_again(reports=written) + _delete_unknown_workbooks()
 
 
 def write_workbooks(student: int) -> None:
@@ -316,11 +300,35 @@ def _courses(student: int) -> models.QuerySet[Course]:
     return Course.objects.filter(Q(pk__in=enrolled) | Q(pk__in=counted))
 
 
+def _take_out(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> int:
+    """Take the person's name out of these fields of the rows; returns of how many. One at a time, locked: two people
+    may be erased from one text at once.
+    """
+    count = 0
+    for found in list(_rows_with(rows, terms, *fields)):
+        with transaction.atomic():
+            row = rows.select_for_update(of=("self",)).filter(pk=found.pk).first()
+            if row is not None:
+                texts = {name: terms.take_out_of_json(getattr(row, name)) for name in fields}
+                count += rows.filter(pk=row.pk).update(**{name: _cut(row, name, text) for name, text in texts.items()})
+    return count
+
+
+def _cut(row: models.Model, name: str, text: Any) -> Any:
+    length = getattr(row._meta.get_field(name), "max_length", None)
+    return text[:length] if length and isinstance(text, str) else text
+
+
 def _rows_with(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> Iterator[Row]:
-    """The rows in one of whose fields the person is named."""
+    """The rows in one of whose fields, texts or JSON, the person is named."""
+    texts = rows.annotate(**{f"{name}_text": Cast(name, models.TextField()) for name in fields})
     found = Q()
-    for field in fields:
+    for name in fields:
         for spelling in terms.spellings:
-            found |= Q(**{f"{field}__icontains": spelling})
+            found |= Q(**{f"{name}_text__icontains": spelling})
     if found:
-        yield from (row for row in rows.filter(found) if any(terms.is_in(getattr(row, name)) for name in fields))
+        yield from (row for row in texts.filter(found) if any(_is_in(terms, getattr(row, name)) for name in fields))
+
+
+def _is_in(terms: Terms, value: Any) -> bool:
+    return terms.is_in(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
