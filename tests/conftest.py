@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseOperations
 from django.utils import translation
 
 # How long an example takes says nothing of the code on a machine that is busy.
