@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from django.db.backends.sqlite3.base import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.utils import translation
 
 # How long an example takes says nothing of the code on a machine that is busy.
@@ -86,7 +86,7 @@ def audit_log_may_be_emptied() -> Iterator[None]:
         create_triggers()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_all)
+        patch.setattr(DatabaseWrapper.ops_class, "execute_sql_flush", flush_all)
         yield
 
 
