@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.utils import translation
 
@@ -76,9 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session", autouse=True)
 def audit_log_may_be_emptied() -> Iterator[None]:
     """SQLite empties a database after a test by deleting all rows, which those of the audit log refuse."""
-    flush = DatabaseOperations.execute_sql_flush
+    flush = DatabaseWrapper.ops_class.execute_sql_flush
 
-    def flush_all(operations: DatabaseOperations, statements: list[str]) -> None:
+    def flush_all(operations: BaseDatabaseOperations, statements: list[str]) -> None:
         from campus.audit.triggers import create_triggers, drop_triggers
 
         drop_triggers()
