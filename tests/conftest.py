@@ -97,6 +97,17 @@ def default_language() -> None:
     translation.deactivate()
 
 
+@pytest.fixture(autouse=True)
+def faces_may_be_recognised(request: pytest.FixtureRequest) -> None:
+    """The people of the tests are recognised by another legal basis than each one's consent, but where a test is about
+    consent."""
+    if _asks_the_database(request.node):
+        request.getfixturevalue("db")
+        from campus.accounts.models import Institution
+
+        Institution.objects.create(pk=1, legal_basis=Institution.LegalBasis.OTHER)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real photographs and clips: ROLLCALL_SHARED, or shared/data beside the repository."""

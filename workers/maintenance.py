@@ -26,10 +26,10 @@ from campus.attendance.reports import write_missing_roll_reports, write_requeste
 from campus.attendance.roster_changes import recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
 from campus.audit.services import seal_entries
+from campus.biometrics.basis import forget_ended_bases
 from campus.biometrics.lecture_faces import delete_expired_lecture_faces
-from campus.biometrics.photo_links import delete_expired_photo_links
 from campus.biometrics.photo_zip import delete_expired_photo_imports
-from campus.biometrics.services import delete_expired_galleries, request_due_trainings
+from campus.biometrics.services import check_waiting_photos, delete_expired_galleries, request_due_trainings
 from campus.cctv.alarms import delete_expired_alarms
 from campus.cctv.clock_drift import measure_clock_offsets
 from campus.cctv.fetch_queue import delete_expired_footage_files
@@ -37,6 +37,7 @@ from campus.cctv.fetching import delete_expired_partial_files
 from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.common.storage import is_storage_here, media
+from campus.consent.links import delete_expired_student_links
 from campus.recordings.models import Recording
 from campus.recordings.segment_turns import publish_due_segments
 from campus.recordings.services import delete_tracks, start_due_votes
@@ -61,6 +62,7 @@ def sweep() -> None:
         write_requested_reports,
         write_missing_roll_reports,
         update_lecture_faces,
+        check_waiting_photos,
         request_due_trainings,
         request_due_comparisons,
         recount_changed_rosters,
@@ -156,6 +158,7 @@ def clean_up() -> None:
         return
     run_steps(
         delete_old_tracks,
+        forget_ended_bases,
         delete_expired_galleries,
         delete_expired_lecture_faces,
         finish_complete_uploads,
@@ -163,7 +166,7 @@ def clean_up() -> None:
         delete_expired_partial_files,
         delete_expired_file_imports,
         delete_expired_photo_imports,
-        delete_expired_photo_links,
+        delete_expired_student_links,
         delete_expired_snapshots,
         delete_expired_annotated_videos,
         delete_expired_sessions,

@@ -12,12 +12,19 @@ from campus.academics.models import Course
 from campus.attendance.student_merge import recount_students_in_doubt
 from campus.biometrics.lecture_faces import lecture_means, save_lecture_face, unembedded_faces
 from campus.biometrics.models import FacePhoto, Gallery, PhotoImport, SentPhoto
-from campus.biometrics.photo_links import finish_sent_photo
 from campus.biometrics.photo_zip import process_photo_import
 from campus.biometrics.selectors import course_photos, photos_digest, training_sources
-from campus.biometrics.services import cohort, course_embeddings, finish_training, save_photo_verdict
+from campus.biometrics.sent_photos import finish_sent_photo
+from campus.biometrics.services import (
+    cohort,
+    course_embeddings,
+    finish_training,
+    put_photos_aside,
+    save_photo_verdict,
+)
 from campus.common import jobs
 from campus.common.storage import MediaFile, read_media, write_media
+from campus.consent.selectors import has_basis
 from campus.recordings.services import request_waiting_votes
 from recognition.embedding.stored_crops import embed_stored_crops
 from recognition.errors import WeightsMissing
@@ -39,6 +46,9 @@ def import_photos(row: PhotoImport) -> None:
 
 @leased_task(jobs.CHECK_PHOTO)
 def check_photo(photo: FacePhoto) -> None:
+    if not has_basis(photo.student):
+        put_photos_aside(photos=FacePhoto.objects.filter(pk=photo.pk))
+        return
     with photos_wait_for_weights():
         [(_, result)] = embed_photos([photo], settings.EMBEDDER)
     save_photo_verdict(photo=photo, result=result, embedder=settings.EMBEDDER)
@@ -49,6 +59,9 @@ def check_sent_photo(photo: SentPhoto) -> None:
     """Nothing is kept of the face but the verdict: it is embedded when the photo is approved."""
     from recognition import pipeline
 
+    if not has_basis(photo.link.student):
+        photo.delete()  # what is not looked at can't be approved
+        return
     with photos_wait_for_weights():
         file = MediaFile(str(photo.file.name))
         [result] = pipeline.check_enrolment_photos([file], vision.embedder(settings.EMBEDDER), vision.detector())

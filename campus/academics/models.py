@@ -165,6 +165,11 @@ class Course(KeyedModel):
             "and the present gallery stays in use until the new one is ready."
         ),
     )
+    automatic_marking = models.BooleanField(
+        _("faces are recognised"),
+        default=True,
+        help_text=_("Off: no recording of this class is counted, and its students' faces are not learnt for it."),
+    )
     gallery_outdated_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since then a training is due; empty when none is.")
     )
@@ -221,6 +226,11 @@ class Student(KeyedModel):
     guardian_phone = models.CharField(_("guardian's phone"), max_length=40, blank=True)
     guest = models.BooleanField(
         _("guest"), default=False, help_text=_("Somebody who sits in the class and may become a student later.")
+    )
+    automatic_marking = models.BooleanField(
+        _("may be recognised"),
+        default=True,
+        help_text=_("Off: the student's face is not recognised, whatever the student has agreed to."),
     )
     is_sample = models.BooleanField(_("sample"), default=False, editable=False)
     erased_at = models.DateTimeField(

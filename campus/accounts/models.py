@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -159,9 +160,29 @@ class AccountEvent(models.Model):
 
 
 class Institution(models.Model):
-    """What the institution is called. There is one row at most, and none until somebody has named it."""
+    """What the institution is called, and by what right it recognises faces. There is one row at most, and none until
+    somebody has changed something: the defaults count then.
+    """
 
-    name = models.CharField(_("name"), max_length=100)
+    class LegalBasis(models.TextChoices):
+        CONSENT = "consent", _("The consent of each student")
+        OTHER = "other", _("Another legal basis")
+
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    legal_basis = models.CharField(
+        _("legal basis for recognising faces"),
+        max_length=10,
+        choices=LegalBasis.choices,
+        default=LegalBasis.CONSENT,
+    )
+    basis_text = models.TextField(_("the other legal basis"), max_length=5000, blank=True)
+    basis_since = models.DateTimeField(null=True, editable=False, help_text="Since when it is as it is.")
+    automatic_marking = models.BooleanField(_("Faces are recognised"), default=True)
+    objection_days = models.PositiveSmallIntegerField(
+        _("working days to answer an objection"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -22,11 +22,12 @@ from campus.attendance.models import (
     Sighting,
     UnknownPerson,
 )
-from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoLink
+from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike
 from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
+from campus.consent.models import StudentLink
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 
@@ -130,12 +131,12 @@ class PhotoFilter(filters.FilterSet):
         fields = ["state"]
 
 
-class PhotoLinkFilter(filters.FilterSet):
+class StudentLinkFilter(filters.FilterSet):
     student = IdFilter("student")
     course = IdFilter("student__enrolments__course", distinct=True)
 
     class Meta:
-        model = PhotoLink
+        model = StudentLink
         fields: list[str] = []
 
 

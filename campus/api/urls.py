@@ -21,7 +21,7 @@ from campus.api.views.documents import ReportViewSet
 from campus.api.views.events import EventsView
 from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
 from campus.api.views.imports import FileImportViewSet
-from campus.api.views.links import InvitationViewSet, PhotoLinkViewSet
+from campus.api.views.links import InvitationViewSet, StudentLinkViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
 from campus.api.views.privacy import ErasureViewSet
 from campus.api.views.recordings import RecordingViewSet
@@ -60,7 +60,7 @@ router.register("look-alikes", LookAlikeViewSet, "api-lookalike")
 router.register("galleries", GalleryViewSet, "api-gallery")
 router.register("statuses", StatusViewSet, "api-status")
 router.register("calendar-links", CalendarLinkViewSet, "api-calendarlink")
-router.register("photo-links", PhotoLinkViewSet, "api-photolink")
+router.register("student-links", StudentLinkViewSet, "api-studentlink")
 router.register("invitations", InvitationViewSet, "api-invitation")
 router.register("webhooks", WebhookViewSet, "api-webhook")
 router.register("deliveries", DeliveryViewSet, "api-delivery")

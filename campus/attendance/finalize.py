@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -17,10 +17,11 @@ from campus.attendance.recording_review import publish_result, recheck_places
 from campus.attendance.reports import request_recording_report
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
-from campus.biometrics.selectors import embedder_in_use, gallery_for
+from campus.biometrics.selectors import HAS_FILE, embedder_in_use, gallery_for
 from campus.biometrics.services import discard_gallery, request_training
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.consent.selectors import students_with_basis
 from campus.recordings.models import Recording
 from campus.recordings.review import MIN_STRANGERS, ReviewReason, consecutive_uploads, review_recording
 from campus.recordings.selectors import (
@@ -63,6 +64,10 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             missing=missing,
         )
     roster = _roster_labels(recording)
+    if not roster and lecture_roster(recording.lecture).exists():
+        raise UserError(
+            "The face of no student of {course} may be recognised now. Take the roll by hand.", course=course
+        )
     if not roster:
         raise UserError(
             "Nobody is enrolled in {course} on the lecture's day. "
@@ -167,7 +172,9 @@ def preview_present_students(
 
 
 def _roster_labels(recording: Recording) -> list[str]:
-    return [str(pk) for pk in lecture_roster(recording.lecture).values_list("pk", flat=True)]
+    """The students of the roster who may be recognised. The others are nobody to the vote, like any stranger."""
+    students = students_with_basis(lecture_roster(recording.lecture), recording.lecture.course)
+    return [str(pk) for pk in students.values_list("pk", flat=True)]
 
 
 def _gallery_for(recording: Recording) -> Gallery:
@@ -178,7 +185,7 @@ def _gallery_for(recording: Recording) -> Gallery:
     """
     course = recording.lecture.course
     latest_first = course.galleries.filter(embedder=recording.embedder).order_by("-active", "-created_at")
-    galleries = list(latest_first.filter(state__in=(Gallery.State.QUEUED, Gallery.State.READY)))
+    galleries = list(latest_first.filter(Q(state=Gallery.State.QUEUED) | HAS_FILE))
     if any(gallery.state == Gallery.State.QUEUED for gallery in galleries):
         raise jobs.Postponed
     if galleries:

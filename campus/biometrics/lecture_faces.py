@@ -23,6 +23,7 @@ from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import learnable_faces
 from campus.common.encrypted_fields import encrypt_for
 from campus.common.storage import read_media, write_media
+from campus.consent.selectors import students_with_basis
 from recognition.vectors import Floats, normalise
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class ConfirmedFace:
 
 @transaction.atomic
 def replace_lecture_faces(*, course: Course, confirmed: Iterable[ConfirmedFace]) -> None:
-    """Keep copies of the latest of these faces, and nothing else of this class's lectures.
+    """Keep copies of the latest of these faces, and nothing else of this class's lectures. Nothing is learnt of whoever
+    may not be recognised.
 
     What a person has decided about a face that stays holds.
     """
@@ -52,7 +54,8 @@ def replace_lecture_faces(*, course: Course, confirmed: Iterable[ConfirmedFace])
         (face.student_id, face.lecture_id, face.sha256): face
         for face in LectureFace.objects.select_for_update(of=("self",)).filter(lecture__course=course)
     }
-    for face in _latest(confirmed):
+    allowed = set(students_with_basis(course.students.all(), course).values_list("pk", flat=True))
+    for face in _latest(face for face in confirmed if face.student in allowed):
         try:
             content = read_media(face.crop)
         except FileNotFoundError:

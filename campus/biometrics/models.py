@@ -19,6 +19,7 @@ from campus.common.encrypted_fields import EncryptedBinaryField
 from campus.common.file_names import file_suffix
 from campus.common.messages import LocalizedMessage, MessageField, load_message
 from campus.common.storage import clear_storage, delete_media_after_commit
+from campus.consent.models import StudentLink
 
 
 def photo_path(photo: "FacePhoto", name: str) -> str:
@@ -30,11 +31,12 @@ class FacePhoto(jobs.LeasedJob):
     """An enrolment photo of a student, and the verdict on it (a worker gives it).
 
     `confirmed_at`: when `confirmed_by`, as they were called then, said that it shows its student; empty until then. It
-    then counts although it looks more like another student. `consented_at`: when its student, who has sent it, agreed
-    to its use; empty for a photo that staff have added.
+    then counts although it looks more like another student. While its student may not be recognised, it waits, and
+    nothing looks at it.
     """
 
     class Verdict(models.TextChoices):
+        WAITING = "waiting", _("waits for consent")
         PENDING = "pending", _("not checked yet")
         ACCEPTED = "accepted", _("accepted")
         WARNING = "warning", _("usable, with a warning")
@@ -58,7 +60,6 @@ class FacePhoto(jobs.LeasedJob):
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, editable=False)
     confirmed_by = models.CharField(_("confirmed by"), max_length=150, blank=True, editable=False)
-    consented_at = models.DateTimeField(_("student agreed at"), null=True, editable=False)
     photo_import = models.ForeignKey(
         "PhotoImport", null=True, on_delete=models.SET_NULL, related_name="photos", editable=False
     )
@@ -68,7 +69,10 @@ class FacePhoto(jobs.LeasedJob):
         verbose_name_plural = _("photos")
         ordering = ["student__sort_key", "created_at"]
         constraints = [models.UniqueConstraint(fields=["student", "sha256"], name="a_photo_once_a_student")]
-        indexes = [models.Index(fields=["id"], name="pending_photos", condition=Q(state="pending"))]
+        indexes = [
+            models.Index(fields=["id"], name="pending_photos", condition=Q(state="pending")),
+            models.Index(fields=["id"], name="waiting_photos", condition=Q(state="waiting")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.student.name}: {self.original_name or self.id}"
@@ -154,31 +158,6 @@ class WaitingPhoto(jobs.LeasedJob):
         return f"{self.folder}: {self.original_name}"
 
 
-class PhotoLink(models.Model):
-    """A link by which a student sends photos without a login. Its withdrawal is its deletion, with the photos that were
-    not approved.
-
-    `consented_at`: when the student agreed to the use of the photos; empty until then.
-    """
-
-    student = models.OneToOneField(Student, on_delete=models.CASCADE, related_name="photo_link")
-    # Names the valid link: a renewal makes a new one.
-    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    expires_at = models.DateTimeField()
-    consented_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["student__sort_key"]
-
-    def __str__(self) -> str:
-        return f"{self.student}, until {self.expires_at}"
-
-    @property
-    def is_expired(self) -> bool:
-        return self.expires_at <= timezone.now()
-
-
 def sent_photo_path(photo: "SentPhoto", name: str) -> str:
     return f"sent/{photo.id}{file_suffix(name)}"
 
@@ -199,7 +178,7 @@ class SentPhoto(jobs.LeasedJob):
         REFUSED = "refused", _("refused")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    link = models.ForeignKey(PhotoLink, on_delete=models.CASCADE, related_name="photos")
+    link = models.ForeignKey(StudentLink, on_delete=models.CASCADE, related_name="photos")
     file = models.FileField(upload_to=sent_photo_path, blank=True)
     original_name = models.CharField(max_length=255)
     sha256 = models.CharField(max_length=64)

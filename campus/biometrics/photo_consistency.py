@@ -6,7 +6,7 @@ import numpy as np
 
 from campus.academics.models import Student
 from campus.biometrics.models import Embedding, FacePhoto
-from campus.biometrics.selectors import USABLE_VERDICTS
+from campus.biometrics.selectors import USABLE_VERDICTS, usable_embeddings
 from recognition.identification.calibration import MAX_COUNTED_OBSERVATIONS, prior_impostor_model
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -95,9 +95,7 @@ def _nearest_other_student(
 
     A student without other photos is doubtful only where somebody else is as near as strangers hardly ever come.
     """
-    known = Embedding.objects.filter(embedder=embedder, vector__isnull=False, photo__state__in=USABLE_VERDICTS).exclude(
-        photo=photo.pk
-    )
+    known = usable_embeddings(embedder).filter(photo__state__in=USABLE_VERDICTS).exclude(photo=photo.pk)
     own = list(known.filter(photo__student=photo.student_id))
     courses = photo.student.enrolments.values("course")
     others = (

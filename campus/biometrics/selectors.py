@@ -12,9 +12,11 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.selectors import in_classes_of, lectures_for, students_for
 from campus.accounts.roles import AnyUser, sees_everything
-from campus.biometrics.models import FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
+from campus.biometrics.models import Embedding, FacePhoto, Gallery, LectureFace, LookAlike, PhotoImport
+from campus.consent.selectors import students_with_basis, without_refusal
 
 USABLE_VERDICTS = (FacePhoto.Verdict.ACCEPTED, FacePhoto.Verdict.WARNING)
+HAS_FILE = Q(state=Gallery.State.READY) & ~Q(path="")  # of galleries that attendance can be taken with
 
 
 def photos_for(user: AnyUser) -> QuerySet[FacePhoto]:
@@ -53,14 +55,23 @@ def count_verdicts(photos: QuerySet[FacePhoto]) -> dict[str, int]:
 
 
 def course_photos(course: Course) -> QuerySet[FacePhoto]:
-    """The photos that a class's gallery may be made of: those of its students that are not rejected."""
-    return FacePhoto.objects.filter(student__enrolments__course=course).exclude(state=FacePhoto.Verdict.REJECTED)
+    """The photos that a class's gallery may be made of: those, not rejected, of its students who may be recognised."""
+    students = students_with_basis(course.students.all(), course)
+    return FacePhoto.objects.filter(student__in=students.values("pk")).exclude(state=FacePhoto.Verdict.REJECTED)
 
 
 def learnable_faces(course: Course) -> QuerySet[LectureFace]:
     """The faces from the class's own lectures that its gallery is made of, beside the photos."""
     usable = LectureFace.objects.filter(state__in=(LectureFace.State.NEW, LectureFace.State.LEARNT))
-    return usable.filter(lecture__course=course, student__in=course.students.values("pk"))
+    return usable.filter(
+        lecture__course=course, student__in=students_with_basis(course.students.all(), course).values("pk")
+    )
+
+
+def usable_embeddings(embedder: str) -> QuerySet[Embedding]:
+    """What this embedder made of the photos of all students who may be recognised."""
+    students = students_with_basis(Student.objects.all()).values("pk")
+    return Embedding.objects.filter(embedder=embedder, vector__isnull=False, photo__student__in=students)
 
 
 def active_gallery(course: Course) -> Gallery | None:
@@ -98,10 +109,11 @@ class TrainingSources:
     photos: frozenset[UUID]
     faces: frozenset[UUID]
 
-    def all_exist(self) -> bool:
-        """Whether none of it was deleted meanwhile."""
-        photos = FacePhoto.objects.filter(pk__in=self.photos).count() if self.photos else 0
-        faces = LectureFace.objects.filter(pk__in=self.faces).count() if self.faces else 0
+    def may_be_used(self) -> bool:
+        """Whether none of it was deleted meanwhile, nor may a student not be recognised any more."""
+        students = students_with_basis(Student.objects.all()).values("pk")
+        photos = FacePhoto.objects.filter(pk__in=self.photos, student__in=students).count() if self.photos else 0
+        faces = LectureFace.objects.filter(pk__in=self.faces, student__in=students).count() if self.faces else 0
         return (photos, faces) == (len(self.photos), len(self.faces))
 
 
@@ -130,8 +142,8 @@ def needs_training(course: Course) -> bool:
 
     A training that is queued or running counts, with the photos that there were when it was requested.
     """
-    usable = (Gallery.State.READY, Gallery.State.QUEUED)
-    newest = course.galleries.filter(state__in=usable, embedder=course.wanted_embedder).order_by("-created_at").first()
+    usable = course.galleries.filter(Q(state=Gallery.State.QUEUED) | HAS_FILE)
+    newest = usable.filter(embedder=course.wanted_embedder).order_by("-created_at").first()
     if newest is None:
         return True
     if newest.photos_digest:
@@ -141,11 +153,14 @@ def needs_training(course: Course) -> bool:
 
 
 def enrolments_lacking_photos(courses: QuerySet[Course]) -> QuerySet[Enrolment]:
-    """The current enrolments, in these classes, of students with fewer usable photos than wanted."""
+    """The current enrolments, in these classes, of students with fewer usable photos than wanted; not of those who
+    have refused.
+    """
     today = timezone.localdate()
     usable = FacePhoto.objects.filter(state__in=USABLE_VERDICTS).order_by().values("student").annotate(n=Count("pk"))
     enough = usable.filter(n__gte=settings.PHOTOS_PER_STUDENT).values("student")
-    here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses)
+    asked = without_refusal(Student.objects.all()).values("pk")
+    here = Enrolment.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), course__in=courses, student__in=asked)
     return here.exclude(student__in=enough)
 
 

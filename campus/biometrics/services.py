@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,18 @@ from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import Embedding, FacePhoto, Gallery, PhotoImport, SentPhoto
 from campus.biometrics.photo_consistency import check_consistency
 from campus.biometrics.photo_import import ImportResult, folder_entries, import_all
-from campus.biometrics.selectors import NO_SOURCES, TrainingSources, course_photos, needs_training
+from campus.biometrics.selectors import (
+    NO_SOURCES,
+    TrainingSources,
+    course_photos,
+    needs_training,
+    usable_embeddings,
+)
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
 from campus.common.storage import delete_media, delete_media_after_commit, media, write_media
+from campus.consent.selectors import has_basis, students_with_basis
 from recognition.media.file_kind import HEAD_BYTES, is_photo
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto
@@ -66,10 +73,9 @@ def add_photo(
     student: Student,
     file: "File[Any]",
     name: str,
-    consented_at: datetime | None = None,
     photo_import: PhotoImport | None = None,
 ) -> FacePhoto:
-    """Store an enrolment photo and request a check of it.
+    """Store an enrolment photo and request a check of it. While its student may not be recognised, it waits.
 
     Raises UserError: too large, empty, no photo, already here, disk full.
     """
@@ -77,8 +83,8 @@ def add_photo(
         student=student,
         original_name=sanitize_file_name(name),
         sha256=check_photo_file(file, name),
-        consented_at=consented_at,
         photo_import=photo_import,
+        state=_first_state(student),
     )
     already_here = UserError(
         "This photo of {name} is already here: {file}.", name=student.name, file=sanitize_file_name(name)
@@ -89,7 +95,8 @@ def add_photo(
         photo.file.save(sanitize_file_name(name), file, save=False)
         with transaction.atomic():
             photo.save(force_insert=True)
-            jobs.CHECK_PHOTO.request(photo.pk)
+            if photo.state == FacePhoto.Verdict.PENDING:
+                jobs.CHECK_PHOTO.request(photo.pk)
     except IntegrityError:
         photo.file.delete(save=False)
         raise already_here from None
@@ -113,13 +120,17 @@ def move_photo(*, photo: FacePhoto, student: Student) -> None:
         FacePhoto.objects.filter(pk=photo.pk).update(
             student=student,
             created_at=timezone.now(),
-            state=FacePhoto.Verdict.PENDING,
+            state=_first_state(student),
             reason="",
             confirmed_at=None,
             confirmed_by="",
             **jobs.RESET_FIELDS,
         )
         jobs.CHECK_PHOTO.request(photo.pk)
+
+
+def _first_state(student: Student) -> FacePhoto.Verdict:
+    return FacePhoto.Verdict.PENDING if has_basis(student) else FacePhoto.Verdict.WAITING
 
 
 def delete_photo(*, photo: FacePhoto) -> None:
@@ -162,8 +173,11 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     """
     vector = None if result.embedding is None else result.embedding.astype("<f4").tobytes()
     with transaction.atomic():
-        if not FacePhoto.objects.select_for_update().filter(pk=photo.pk).exists():
-            return  # deleted meanwhile
+        if not FacePhoto.objects.select_for_update().filter(pk=photo.pk, student=photo.student_id).exists():
+            return  # deleted or moved meanwhile
+        if not has_basis(photo.student):
+            put_photos_aside(photos=FacePhoto.objects.filter(pk=photo.pk))
+            return
         Embedding.objects.update_or_create(photo_id=photo.pk, embedder=embedder, defaults={"vector": vector})
     if photo.state != FacePhoto.Verdict.PENDING:
         return
@@ -195,6 +209,30 @@ def save_photo_verdict(*, photo: FacePhoto, result: EnrolmentPhoto, embedder: st
     elif not rows.exists():  # the photo was deleted meanwhile
         for name in filter(None, (crop, thumbnail)):
             delete_media(name)
+
+
+def put_photos_aside(*, photos: QuerySet[FacePhoto]) -> None:
+    """Let photos wait until their students may be recognised, and forget what was made of them."""
+    for photo in photos:
+        for name in filter(None, (photo.crop.name, photo.thumbnail.name)):
+            delete_media_after_commit(name)
+    Embedding.objects.filter(photo__in=photos).delete()
+    photos.exclude(state=FacePhoto.Verdict.WAITING).update(
+        state=FacePhoto.Verdict.WAITING,
+        **{"reason": "", "face_px": 0, "quality": 0, "crop": "", "thumbnail": "", "error": "", "error_detail": ""},
+        **jobs.RESET_FIELDS,
+    )
+
+
+def check_waiting_photos(*, students: QuerySet[Student] | None = None) -> int:
+    """Have those photos checked that waited for their students (any, or these) to agree; returns how many."""
+    allowed = students_with_basis(Student.objects.all() if students is None else students).values("pk")
+    waiting = FacePhoto.objects.filter(state=FacePhoto.Verdict.WAITING, student__in=allowed)
+    pks = list(waiting.values_list("pk", flat=True))
+    if pks:
+        FacePhoto.objects.filter(pk__in=pks).update(state=FacePhoto.Verdict.PENDING)
+        jobs.CHECK_PHOTO.request(*pks)
+    return len(pks)
 
 
 def _mark_galleries_outdated(*students: int) -> None:
@@ -229,6 +267,10 @@ def request_training(*, course: Course) -> Gallery:
         waiting = course.galleries.filter(state=Gallery.State.QUEUED, attempts=0)
         if waiting.update(embedder=course.wanted_embedder):
             return waiting.latest("created_at")
+        if not students_with_basis(course.students.all(), course).exists() and course.students.exists():
+            raise UserError(
+                "The face of no student of {course} may be recognised now. Take the roll by hand.", course=course
+            )
         if not course_photos(course).exists():
             raise UserError(
                 "There are no usable photos of the students of {course}. Add some in their files, then take "
@@ -254,7 +296,7 @@ def course_embeddings(course: Course, embedder: str) -> dict[str, dict[str, np.n
     people: dict[str, dict[str, np.ndarray]] = {
         str(pk): {} for pk in course.students.order_by("pk").values_list("pk", flat=True)
     }
-    rows = _usable(embedder).filter(photo__in=course_photos(course)).select_related("photo")
+    rows = usable_embeddings(embedder).filter(photo__in=course_photos(course)).select_related("photo")
     for row in rows.order_by("photo__student_id", "photo__created_at", "photo_id"):
         people[str(row.photo.student_id)][str(row.photo_id)] = _vector(row)
     return people
@@ -267,16 +309,14 @@ def cohort(course: Course, embedder: str) -> np.ndarray | None:
     """
     elsewhere = FacePhoto.objects.filter(student__enrolments__isnull=False).exclude(student__enrolments__course=course)
     usable = (
-        _usable(embedder).filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED)).order_by("photo_id")
+        usable_embeddings(embedder)
+        .filter(photo__in=elsewhere.exclude(state=FacePhoto.Verdict.REJECTED))
+        .order_by("photo_id")
     )
     first = usable.filter(photo__student=OuterRef("photo__student")).values("pk")[:1]
     # The photos' ids are random, so that the first of them are a fair sample.
     vectors = [_vector(row) for row in usable.filter(pk=Subquery(first))[:MAX_COHORT_PEOPLE]]
     return np.stack(vectors) if vectors else None
-
-
-def _usable(embedder: str) -> QuerySet[Embedding]:
-    return Embedding.objects.filter(embedder=embedder, vector__isnull=False)
 
 
 def _vector(row: Embedding) -> np.ndarray:
@@ -305,7 +345,7 @@ def finish_training(
     """
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
-        if not made_of.all_exist():
+        if not made_of.may_be_used():
             raise jobs.Postponed
         others = Gallery.objects.filter(course=gallery.course_id, active=True)
         others.filter(created_at__lte=gallery.created_at).update(active=False)

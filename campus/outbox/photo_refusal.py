@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from campus.accounts.institution import institution_name
 from campus.accounts.selectors import use_language_of
 from campus.biometrics.models import SentPhoto
-from campus.biometrics.photo_links import photo_link_token
+from campus.consent.links import student_link_token
 
 PHOTO_REFUSAL = "student.photos-refused"
 TOPIC = "refused-photo:"
@@ -33,7 +33,7 @@ def send_photo_refusal(topic: str) -> bool:
             "count": refused.filter(link=photo.link, refusal=photo.refusal).count(),
             "institution": institution_name(),
             "base_url": settings.BASE_URL,
-            "token": photo_link_token(photo.link),
+            "token": student_link_token(photo.link),
         }
         subject = render_to_string("web/email/photo_refusal_subject.txt", context)
         body = render_to_string("web/email/photo_refusal.txt", context)

@@ -7,21 +7,21 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from campus.accounts.institution import institution_name
-from campus.biometrics.models import PhotoLink
-from campus.biometrics.photo_links import photo_link_token
+from campus.consent.links import student_link_token
+from campus.consent.models import StudentLink
 
 PHOTO_REQUEST = "student.photos"
-TOPIC = "photo-link:"
+TOPIC = "student-link:"
 
 
-def photo_request_topic(link: PhotoLink) -> str:
+def photo_request_topic(link: StudentLink) -> str:
     """The topic of the e-mail: each link is sent once."""
     return f"{TOPIC}{link.key}"
 
 
 def send_photo_request(topic: str) -> bool:
     """Send the link with this topic to its student; whether there is one. Raises as `send_mail`."""
-    links = PhotoLink.objects.filter(key=topic.removeprefix(TOPIC), expires_at__gt=timezone.now())
+    links = StudentLink.objects.filter(key=topic.removeprefix(TOPIC), expires_at__gt=timezone.now())
     link = links.select_related("student").exclude(student__email="").first()
     if link is None:
         return False
@@ -29,7 +29,7 @@ def send_photo_request(topic: str) -> bool:
         "link": link,
         "institution": institution_name(),
         "base_url": settings.BASE_URL,
-        "token": photo_link_token(link),
+        "token": student_link_token(link),
     }
     subject = render_to_string("web/email/photo_request_subject.txt", context)
     body = render_to_string("web/email/photo_request.txt", context)

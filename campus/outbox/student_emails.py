@@ -1,13 +1,14 @@
 """E-mails to students."""
 
-from campus.biometrics.models import PhotoLink, SentPhoto
+from campus.biometrics.models import SentPhoto
+from campus.consent.models import StudentLink
 from campus.outbox.account_emails import emails_have_links
 from campus.outbox.photo_refusal import PHOTO_REFUSAL, photo_refusal_topic
 from campus.outbox.photo_request import PHOTO_REQUEST, photo_request_topic
 from campus.outbox.services import queue_email
 
 
-def queue_photo_request(*, link: PhotoLink) -> bool:
+def queue_photo_request(*, link: StudentLink) -> bool:
     """Have the link sent to its student. False: there is no address, or no mail server to send links."""
     if not (link.student.email and emails_have_links()):
         return False

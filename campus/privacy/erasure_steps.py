@@ -39,13 +39,13 @@ from campus.biometrics.models import (
     LectureFace,
     LookAlike,
     PhotoImport,
-    PhotoLink,
     SentPhoto,
     WaitingPhoto,
 )
 from campus.biometrics.services import delete_photo
 from campus.common.keys import match_key
 from campus.common.storage import delete_media, delete_media_after_commit, reports
+from campus.consent.models import StudentLink
 from campus.outbox.models import Delivery
 from campus.privacy.texts import Terms
 from campus.recordings.models import Recording
@@ -93,7 +93,7 @@ def erase_photos(student: int, terms: Terms) -> int:
     count = photos.count()
     for photo in photos:
         delete_photo(photo=photo)
-    PhotoLink.objects.filter(student=student).delete()
+    StudentLink.objects.filter(student=student).delete()
     LectureFace.objects.filter(student=student).delete()
     LookAlike.objects.filter(Q(first=student) | Q(second=student)).delete()
     keys = {match_key(word) for word in terms.words}

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "campus.accounts.apps.AccountsConfig",
     "campus.audit.apps.AuditConfig",
     "campus.academics.apps.AcademicsConfig",
+    "campus.consent.apps.ConsentConfig",
     "campus.biometrics.apps.BiometricsConfig",
     "campus.cctv.apps.CctvConfig",
     "campus.recordings.apps.RecordingsConfig",

@@ -456,7 +456,7 @@ ADMIN_CHAPTER = HelpChapter(
             picture="photos",
         ),
         HelpTopic(
-            views=("sent-photos", "photo-links", "photo-link"),
+            views=("sent-photos", "student-links", "student-link"),
             title=_("Photos from students"),
             text=_(
                 "A link lets a student send photos from a phone, and you approve or refuse each of them. "

@@ -24,9 +24,9 @@ PERMISSIONS = {
     "biometrics": {
         "facephoto": "view add change delete",
         "gallery": "view add",
-        "photolink": "view add delete",
         "sentphoto": "view change",
     },
+    "consent": {"studentlink": "view add delete"},
     "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},
     "cctv": {
         "source": "view add change delete",

@@ -71,7 +71,7 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
     """What there is, in one query: the values hang on the user's row, since a query needs a table."""
     begun = Lecture.objects.filter(course__in=courses, cancelled=False, starts_at__lte=timezone.now())
     row = User.objects.values(
-        has_name=Exists(Institution.objects.all()),
+        has_name=Exists(Institution.objects.exclude(name="")),
         has_classes=Exists(Course.objects.all()),
         has_sample=Exists(Course.objects.filter(is_sample=True)) | Exists(sample_students_left()),
         has_term=Exists(Term.objects.all()),

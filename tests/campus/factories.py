@@ -167,8 +167,9 @@ def excuse(student_: Student, **fields: Any) -> Excuse:
 
 
 def gallery(course_: Course | None = None, **fields: Any) -> Gallery:
-    """A ready, active gallery without a file."""
+    """A ready, active gallery whose file is not there."""
     ready = {
+        "path": f"galleries/{next(_number)}.npz",
         "state": Gallery.State.READY,
         "active": True,
         "embedder": "dlib-resnet-v1",

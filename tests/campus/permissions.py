@@ -37,10 +37,10 @@ from campus.accounts.roles import Role
 from campus.accounts.services import create_token
 from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
 from campus.biometrics.models import LookAlike, PhotoImport, SentPhoto, WaitingPhoto
-from campus.biometrics.photo_links import photo_link_token, renew_photo_link
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
+from campus.consent.links import renew_student_link, student_link_token
 from campus.outbox.models import Delivery, Webhook
 from campus.privacy.models import Erasure
 from campus.recordings.models import Upload
@@ -124,8 +124,8 @@ def things(world: World) -> dict[str, object]:
     waiting_photo = WaitingPhoto(photo_import=photo_import, folder="nobody", original_name="1.jpg", sha256="0" * 64)
     waiting_photo.thumbnail = default_storage.save("imports/small.jpg", ContentFile(jpeg()))
     waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
-    photo_link = renew_photo_link(student=world.student, user=world.registrar)
-    sent_photo = SentPhoto(link=photo_link, original_name="1.jpg", sha256="0" * 64, state=SentPhoto.State.WAITING)
+    student_link = renew_student_link(student=world.student, user=world.registrar)
+    sent_photo = SentPhoto(link=student_link, original_name="1.jpg", sha256="0" * 64, state=SentPhoto.State.WAITING)
     sent_photo.picture = default_storage.save("sent/small.jpg", ContentFile(jpeg()))
     sent_photo.file.save("1.jpg", ContentFile(jpeg()))
     look_alike = LookAlike.objects.create(first=world.student, second=factories.student(), similarity=0.99)
@@ -196,8 +196,8 @@ def things(world: World) -> dict[str, object]:
             kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,
         "waiting": waiting_photo.pk,
-        "own-photos": photo_link_token(photo_link),
-        "photo-links": photo_link.pk,
+        "own-photos": student_link_token(student_link),
+        "student-links": student_link.pk,
         "sent": sent_photo.pk,
         "look-alikes": look_alike.pk,
         "lecture-faces": factories.lecture_face(world.lecture, world.student).pk,

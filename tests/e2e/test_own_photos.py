@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from campus.biometrics.models import FacePhoto, SentPhoto
-from campus.biometrics.photo_links import finish_sent_photo, photo_link_token, renew_photo_link
+from campus.biometrics.sent_photos import finish_sent_photo
 from campus.common import jobs
+from campus.consent.links import renew_student_link, student_link_token
 from recognition.messages import Message
 from recognition.types import EnrolmentPhoto, PhotoFault
 from tests.campus.conftest import World, jpeg
@@ -31,7 +32,7 @@ def test_from_the_phone_to_the_registrar(
     files = {colour: tmp_path / f"{colour}.jpg" for colour in ("red", "blue", "green")}
     for colour, path in files.items():
         path.write_bytes(picture(colour))
-    link = f"/own-photos/{photo_link_token(renew_photo_link(student=world.student, user=world.registrar))}/"
+    link = f"/own-photos/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
 
     phone = chromium.new_page(base_url=address, viewport=NARROW, has_touch=True, is_mobile=True, locale="en-GB")
     phone.goto(link)
@@ -70,14 +71,14 @@ def test_from_the_phone_to_the_registrar(
     sees(phone, "Approved", "Take off the sunglasses.")
 
 
-@pytest.mark.parametrize("name", ["photo-links", "photo-link"])
+@pytest.mark.parametrize("name", ["student-links", "student-link"])
 def test_the_registrar_makes_links(page: Page, world: World, sign_in: SignIn, name: str) -> None:
     sign_in(world.registrar)
-    if name == "photo-links":
-        page.goto(f"/classes/{world.course.pk}/photo-links/")
+    if name == "student-links":
+        page.goto(f"/classes/{world.course.pk}/student-links/")
         page.get_by_role("button", name="Ask 2 students for photos").click()
     else:
-        page.goto(f"/students/{world.student.pk}/photo-link/")
+        page.goto(f"/students/{world.student.pk}/student-link/")
         page.get_by_role("button", name="Make a link").click()
     sees(page, "made. Copy", "link valid until")
     usable(page)
@@ -88,7 +89,7 @@ def test_the_registrar_makes_links(page: Page, world: World, sign_in: SignIn, na
 def test_it_works_without_scripts(world: World, address: str, chromium: Browser, tmp_path: Path) -> None:
     file = tmp_path / "red.jpg"
     file.write_bytes(picture("red"))
-    link = f"/own-photos/{photo_link_token(renew_photo_link(student=world.student, user=world.registrar))}/"
+    link = f"/own-photos/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
     page = chromium.new_page(base_url=address, java_script_enabled=False, locale="en-GB")
     page.goto(link)
     page.get_by_role("checkbox").check()

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from campus.biometrics.models import SentPhoto
-from campus.biometrics.photo_links import photo_link_token, renew_photo_link
+from campus.consent.links import renew_student_link, student_link_token
 from tests.campus.conftest import World, jpeg
 from tests.hostile.case import Case
 
@@ -71,14 +71,14 @@ def add_photo(client: Client, world: World, *, name: str = "a.jpg", content: byt
 
 def send_own_photo(client: Client, world: World, *, name: str = "a.jpg", content: bytes = b"", **fields: str) -> Any:
     """By a link, without a login. Gives the stored name, or what the page says."""
-    link = renew_photo_link(student=world.student, user=world.registrar)
+    link = renew_student_link(student=world.student, user=world.registrar)
     head = 'Content-Disposition: form-data; name="{}"'
     parts = [b"--x", head.format("consent").encode(), b"", b"yes"]
     for key, text in fields.items():
         parts += [b"--x", head.format(key).encode(), b"", text.encode()]
     file = (head.format("photos") + f'; filename="{name}"').encode("utf-8", "surrogatepass")
     body = b"\r\n".join([*parts, b"--x", file, b"", content or jpeg(41), b"--x--", b""])
-    where = reverse("own-photos", args=[photo_link_token(link)])
+    where = reverse("own-photos", args=[student_link_token(link)])
     response = Client().generic("POST", where, body, content_type="multipart/form-data; boundary=x")
     stored = SentPhoto.objects.filter(link=link).first()
     return HttpResponse(f"<h1>{stored.original_name}</h1>", status=201) if stored else response

@@ -27,10 +27,10 @@ from campus.attendance.models import AttendanceChange, Report
 from campus.attendance.reports import write_lecture_report, write_register_report
 from campus.biometrics import services
 from campus.biometrics.models import Embedding, FacePhoto, Gallery, LectureFace, PhotoImport
-from campus.biometrics.photo_links import renew_photo_link
 from campus.common import jobs
 from campus.common.encryption import DecryptionError
 from campus.common.storage import media, read_media, reports
+from campus.consent.links import renew_student_link
 from campus.outbox.services import queue_email
 from campus.privacy import erasure
 from campus.privacy.models import Erasure
@@ -89,7 +89,7 @@ def course() -> Course:
         user=registrar,
         document=letter,
     )
-    renew_photo_link(student=student, user=registrar)
+    renew_student_link(student=student, user=registrar)
     queue_email(to=PERSON["email"], event="photos", key="a", subject="Your photos", body="Hello")
     queue_email(
         to="own@example.org", event="absent", key="b", subject="Absent", body=f"{student} and {OTHER} were absent."

@@ -11,32 +11,32 @@ from campus.accounts.invitations import invitation_token
 from campus.accounts.models import Invitation
 from campus.accounts.roles import Role, assigned_role, is_registrar
 from campus.api.serializers.common import OwnCourseField, OwnStudentField
-from campus.biometrics.models import PhotoLink
-from campus.biometrics.photo_links import photo_link_token
 from campus.common.site_address import site_address
+from campus.consent.links import student_link_token
+from campus.consent.models import StudentLink
 from campus.outbox.account_emails import emails_have_links
 
 
-class PhotoLinkSerializer(serializers.ModelSerializer[PhotoLink]):
+class StudentLinkSerializer(serializers.ModelSerializer[StudentLink]):
     student = OwnStudentField()
     url = serializers.SerializerMethodField(
         help_text="for the student alone, who sends photos by it; null once it has ended, and for who may only read"
     )
 
     class Meta:
-        model = PhotoLink
-        fields = ["id", "student", "url", "expires_at", "consented_at"]
-        read_only_fields = ["expires_at", "consented_at"]
+        model = StudentLink
+        fields = ["id", "student", "url", "expires_at"]
+        read_only_fields = ["expires_at"]
         validators = ()  # a new link replaces the previous one
 
-    def get_url(self, link: PhotoLink) -> str | None:
+    def get_url(self, link: StudentLink) -> str | None:
         request = self.context["request"]
         if link.is_expired or not is_registrar(request.user):
             return None
-        return site_address(request) + reverse("own-photos", args=[photo_link_token(link)])
+        return site_address(request) + reverse("own-photos", args=[student_link_token(link)])
 
 
-class MissingPhotoLinksSerializer(serializers.Serializer[Any]):
+class MissingLinksSerializer(serializers.Serializer[Any]):
     course = OwnCourseField()
 
 

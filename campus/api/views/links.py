@@ -17,56 +17,51 @@ from campus.api import filters
 from campus.api.base import Endpoint
 from campus.api.permissions import IsRegistrarOrReadOnly, request_user
 from campus.api.serializers import links as serializers
-from campus.biometrics.models import PhotoLink
-from campus.biometrics.photo_links import (
-    make_missing_links,
-    photo_links_for,
-    renew_photo_link,
-    students_lacking_photos,
-    withdraw_photo_link,
-)
+from campus.biometrics.sent_photos import students_lacking_photos
+from campus.consent.links import make_missing_links, renew_student_link, student_links_for, withdraw_student_link
+from campus.consent.models import StudentLink
 from campus.outbox.account_emails import emails_have_links, queue_invitation
 from campus.outbox.student_emails import queue_photo_request
 
 
-class PhotoLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[PhotoLink]):
+class StudentLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[StudentLink]):
     """Links by which students send photos without a login. A registrar approves each photo before anything is learnt
     from it.
     """
 
-    serializer_class = serializers.PhotoLinkSerializer
+    serializer_class = serializers.StudentLinkSerializer
     permission_classes = [IsRegistrarOrReadOnly]
-    filterset_class = filters.PhotoLinkFilter
+    filterset_class = filters.StudentLinkFilter
     ordering_fields = ["expires_at"]
     ordering = ["expires_at"]
 
-    def get_queryset(self) -> QuerySet[PhotoLink]:
-        return photo_links_for(self.request.user)
+    def get_queryset(self) -> QuerySet[StudentLink]:
+        return student_links_for(self.request.user)
 
-    @extend_schema(responses={201: serializers.PhotoLinkSerializer})
+    @extend_schema(responses={201: serializers.StudentLinkSerializer})
     def create(self, request: Request) -> Response:
         """Make a link for a student, valid for two weeks. An earlier one stops working. It is sent by e-mail where the
         student has an address and a mail server is set up.
         """
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        link = renew_photo_link(student=serializer.validated_data["student"], user=request_user(request))
+        link = renew_student_link(student=serializer.validated_data["student"], user=request_user(request))
         queue_photo_request(link=link)
         return self.respond_with(link, status.HTTP_201_CREATED)
 
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """End a link, and delete what was sent by it and not approved."""
-        withdraw_photo_link(link=self.get_object_for_update())
+        withdraw_student_link(link=self.get_object_for_update())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
-        request=serializers.MissingPhotoLinksSerializer, responses={201: serializers.PhotoLinkSerializer(many=True)}
+        request=serializers.MissingLinksSerializer, responses={201: serializers.StudentLinkSerializer(many=True)}
     )
     @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
     def missing(self, request: Request) -> Response:
         """Make the links of a class's students who have too few photos and no valid link. Returns the new ones."""
-        serializer = serializers.MissingPhotoLinksSerializer(data=request.data, context=self.get_serializer_context())
+        serializer = serializers.MissingLinksSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         students = students_lacking_photos(serializer.validated_data["course"])
         links = make_missing_links(students=students, user=request_user(request))

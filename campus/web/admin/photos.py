@@ -122,7 +122,6 @@ class FacePhotoAdmin(PhotoColumns, RegistrarAdmin):
         "shown_quality",
         "original_name",
         "created_at",
-        "consented_at",
         "error_detail",
     )
     readonly_fields = fields

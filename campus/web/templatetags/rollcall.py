@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.accounts import roles
 from campus.accounts.roles import AnyUser
-from campus.biometrics import photo_links
+from campus.biometrics import sent_photos
 from campus.web.help_topics import HelpTopic, find_topic
 
 register = template.Library()
@@ -50,7 +50,7 @@ def initials(name: object) -> str:
 @register.simple_tag(takes_context=True)
 def waiting_sent_photos(context: dict[str, Any]) -> int:
     """How many photos that students have sent wait for approval."""
-    return photo_links.waiting_sent_photos(context["user"]).count()
+    return sent_photos.waiting_sent_photos(context["user"]).count()
 
 
 @register.filter

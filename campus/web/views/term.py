@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from campus.accounts.institution import set_institution_name
+from campus.accounts.institution import save_institution
 from campus.accounts.models import Institution
 from campus.accounts.roles import sees_everything
 from campus.attendance.sample_class import create_sample_class, delete_sample_class
@@ -27,7 +27,7 @@ def institution(request: StaffRequest) -> HttpResponse:
     initial = {"name": Institution.objects.values_list("name", flat=True).first()}
     form = InstitutionForm(request.POST or None, initial=initial)
     if form.is_valid():
-        set_institution_name(name=form.cleaned_data["name"])
+        save_institution(name=form.cleaned_data["name"])
         messages.success(request, _("Saved."))
         return redirect("institution")
     return render(request, "web/institution.html", {"form": form}, status=400 if form.errors else 200)

@@ -16,9 +16,10 @@ from campus.accounts.roles import Role
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
-from campus.biometrics.models import LectureFace, LookAlike, PhotoImport, PhotoLink
-from campus.biometrics.photo_links import renew_photo_link
+from campus.biometrics.models import LectureFace, LookAlike, PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
+from campus.consent.links import renew_student_link
+from campus.consent.models import StudentLink
 from campus.outbox.models import Delivery, Webhook
 from tests.campus import factories
 from tests.campus.conftest import World
@@ -437,13 +438,13 @@ class TestPhotoImports(Matrix):
         return PhotoImport.objects.get_or_create(user=world.registrar, original_name="photos.zip", total=1)[0]
 
 
-class TestPhotoLinks(Matrix):
-    path, private = "photo-links", "registrar"
+class TestStudentLinks(Matrix):
+    path, private = "student-links", "registrar"
     registrars = [("delete", "", None, 204)]
     never = ("put", "patch")
 
     def row(self, world: World) -> Any:
-        return PhotoLink.objects.filter(student=world.student).first() or renew_photo_link(
+        return StudentLink.objects.filter(student=world.student).first() or renew_student_link(
             student=world.student, user=world.registrar
         )
 

@@ -391,26 +391,26 @@ def test_the_own_language(world: World):
 def test_the_links_for_photos_of_a_class_are_made_read_and_ended(office: APIClient, world: World, settings: Any):
     settings.BASE_URL, settings.PHOTOS_PER_STUDENT = "https://rollcall.example.org", 5
     students = sorted(world.course.students.values_list("pk", flat=True))
-    made = office.post("/api/v1/photo-links/missing/", {"course": world.course.pk}, format="json")
+    made = office.post("/api/v1/student-links/missing/", {"course": world.course.pk}, format="json")
     assert made.status_code == 201
     assert sorted(link["student"] for link in made.json()) == students
-    assert office.post("/api/v1/photo-links/missing/", {"course": world.course.pk}, format="json").json() == []
-    listed = office.get(f"/api/v1/photo-links/?course={world.course.pk}").json()["results"]
+    assert office.post("/api/v1/student-links/missing/", {"course": world.course.pk}, format="json").json() == []
+    listed = office.get(f"/api/v1/student-links/?course={world.course.pk}").json()["results"]
     assert listed == sorted(made.json(), key=lambda link: link["expires_at"])
-    assert office.get(f"/api/v1/photo-links/?course={world.foreign.course.pk}").json()["results"] == []
+    assert office.get(f"/api/v1/student-links/?course={world.foreign.course.pk}").json()["results"] == []
 
-    again = office.post("/api/v1/photo-links/", {"student": students[0]}, format="json").json()
+    again = office.post("/api/v1/student-links/", {"student": students[0]}, format="json").json()
     old = next(link for link in listed if link["student"] == students[0])
     assert (again["id"], again["url"] == old["url"]) == (old["id"], False)
     page = APIClient().get(again["url"].removeprefix("https://rollcall.example.org"))
     assert page.status_code == 200
-    assert office.delete(f"/api/v1/photo-links/{again['id']}/").status_code == 204
+    assert office.delete(f"/api/v1/student-links/{again['id']}/").status_code == 204
     assert APIClient().get(again["url"].removeprefix("https://rollcall.example.org")).status_code == 410
 
 
 def test_an_auditor_reads_no_link_for_photos(office: APIClient, world: World):
-    office.post("/api/v1/photo-links/", {"student": world.student.pk}, format="json")
-    [link] = client_of(factories.person(Role.AUDITOR)).get("/api/v1/photo-links/").json()["results"]
+    office.post("/api/v1/student-links/", {"student": world.student.pk}, format="json")
+    [link] = client_of(factories.person(Role.AUDITOR)).get("/api/v1/student-links/").json()["results"]
     assert link["url"] is None
 
 

@@ -9,27 +9,28 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campus.accounts.roles import Role
-from campus.biometrics.models import FacePhoto, PhotoLink, SentPhoto
-from campus.biometrics.photo_links import photo_link_token, renew_photo_link
+from campus.biometrics.models import FacePhoto, SentPhoto
+from campus.consent.links import renew_student_link, student_link_token
+from campus.consent.models import Consent, StudentLink
 from campus.web.views import own_photos
 from recognition.types import PhotoFault
 from tests.campus import factories
-from tests.campus.biometrics.test_photo_links import DARK, judged
+from tests.campus.biometrics.test_sent_photos import DARK, judged
 from tests.campus.conftest import World, jpeg
 
 CONSENT = {"consent": "yes"}
 
 
 @pytest.fixture
-def link(world: World) -> PhotoLink:
+def link(world: World) -> StudentLink:
     world.student.name, world.student.email = "Ann Berg", "ann@example.org"
     world.student.save()
-    return renew_photo_link(student=world.student, user=world.registrar)
+    return renew_student_link(student=world.student, user=world.registrar)
 
 
 @pytest.fixture
-def page(link: PhotoLink) -> str:
-    return reverse("own-photos", args=[photo_link_token(link)])
+def page(link: StudentLink) -> str:
+    return reverse("own-photos", args=[student_link_token(link)])
 
 
 def send(page: str, *contents: bytes, client: Client | None = None, **fields: object):
@@ -53,19 +54,18 @@ def test_it_says_who_asks_and_what_for_and_little_of_the_student(page: str, worl
         assert secret not in shown
 
 
-def test_nothing_is_taken_without_consent(page: str, link: PhotoLink):
+def test_nothing_is_taken_without_consent(page: str, link: StudentLink):
     response = send(page, jpeg(), consent="")
     assert response.status_code == 400
     assert "Tick that you agree" in response.content.decode()
     assert not SentPhoto.objects.exists()
     assert send(page, jpeg()).status_code == 302
-    link.refresh_from_db()
-    assert link.consented_at
+    assert Consent.objects.get().is_active
     assert "You agreed to this on" in text(page)
     assert send(page, jpeg(41), consent="").status_code == 302  # asked once
 
 
-def test_the_verdict_is_said_with_what_to_do(page: str, link: PhotoLink):
+def test_the_verdict_is_said_with_what_to_do(page: str, link: StudentLink):
     send(page, jpeg(40), jpeg(41), jpeg(42))
     assert text(page).count("Being looked at") == 3
     first, second, third = link.photos.all()
@@ -83,7 +83,7 @@ def test_the_verdict_is_said_with_what_to_do(page: str, link: PhotoLink):
     assert not SentPhoto.objects.filter(pk=second.pk).exists()
 
 
-def test_odd_requests_are_answered(page: str, link: PhotoLink):
+def test_odd_requests_are_answered(page: str, link: StudentLink):
     assert send(page).status_code == 400
     assert send(page, b"<html>").status_code == 400
     assert send(page, b"").status_code == 400
@@ -92,14 +92,14 @@ def test_odd_requests_are_answered(page: str, link: PhotoLink):
     assert "sent this photo before" in response.content.decode()
 
 
-def test_a_link_that_ended_or_never_was_opens_nothing(page: str, link: PhotoLink, world: World):
+def test_a_link_that_ended_or_never_was_opens_nothing(page: str, link: StudentLink, world: World):
     sent = judged(SentPhoto.objects.get(pk=_sent(page)))
-    picture = reverse("own-photo-picture", args=[photo_link_token(link), sent.pk])
+    picture = reverse("own-photo-picture", args=[student_link_token(link), sent.pk])
     assert Client().get(picture).status_code == 200
-    PhotoLink.objects.update(expires_at=timezone.now())
+    StudentLink.objects.update(expires_at=timezone.now())
     assert [Client().get(page).status_code, send(page, jpeg(41)).status_code] == [410, 410]
     assert Client().get(picture).status_code == 410
-    renew_photo_link(student=world.student, user=world.registrar)
+    renew_student_link(student=world.student, user=world.registrar)
     assert [Client().get(page).status_code, send(page, jpeg(41)).status_code] == [410, 410]
     made_up = reverse("own-photos", args=[link.key.hex * 2])
     assert [Client().get(made_up).status_code, send(made_up, jpeg()).status_code] == [410, 410]
@@ -111,11 +111,11 @@ def _sent(page: str) -> UUID:
     return SentPhoto.objects.latest("created_at").pk
 
 
-def test_only_own_pictures_are_read_back(page: str, link: PhotoLink, world: World):
-    other = renew_photo_link(student=factories.student(), user=world.registrar)
-    others = judged(SentPhoto.objects.get(pk=_sent(reverse("own-photos", args=[photo_link_token(other)]))))
+def test_only_own_pictures_are_read_back(page: str, link: StudentLink, world: World):
+    other = renew_student_link(student=factories.student(), user=world.registrar)
+    others = judged(SentPhoto.objects.get(pk=_sent(reverse("own-photos", args=[student_link_token(other)]))))
     for pk in (others.pk, world.photo.pk):
-        assert Client().get(reverse("own-photo-picture", args=[photo_link_token(link), pk])).status_code == 404
+        assert Client().get(reverse("own-photo-picture", args=[student_link_token(link), pk])).status_code == 404
 
 
 def test_uploads_are_limited_by_link_and_by_network(page: str, world: World, monkeypatch: pytest.MonkeyPatch):
@@ -123,7 +123,7 @@ def test_uploads_are_limited_by_link_and_by_network(page: str, world: World, mon
     monkeypatch.setattr(own_photos, "MAX_UPLOADS_PER_NETWORK", 3)
     assert [send(page).status_code for _ in range(3)] == [400, 400, 429]
     other = reverse(
-        "own-photos", args=[photo_link_token(renew_photo_link(student=factories.student(), user=world.registrar))]
+        "own-photos", args=[student_link_token(renew_student_link(student=factories.student(), user=world.registrar))]
     )
     assert [send(other).status_code for _ in range(2)] == [400, 429]
     assert Client().get(page).status_code == 200
@@ -143,24 +143,23 @@ class TestTheRegistrar:
         return client
 
     def test_makes_the_links_of_a_class(self, registrar: Client, world: World, settings):
-        address = reverse("photo-links", args=[world.course.pk])
+        address = reverse("student-links", args=[world.course.pk])
         assert "Ask 2 students for photos" in registrar.get(address).content.decode()
         assert registrar.post(address, follow=True).status_code == 200
         shown = registrar.get(address).content.decode()
-        for link in PhotoLink.objects.all():
-            assert photo_link_token(link) in shown
-        assert PhotoLink.objects.count() == 2
+        for link in StudentLink.objects.all():
+            assert student_link_token(link) in shown
+        assert StudentLink.objects.count() == 2
 
-    def test_renews_and_withdraws_one(self, registrar: Client, link: PhotoLink, page: str):
-        address = reverse("photo-link", args=[link.student_id])
+    def test_renews_and_withdraws_one(self, registrar: Client, link: StudentLink, page: str):
+        address = reverse("student-link", args=[link.student_id])
         registrar.post(address, {"act": "renew"})
         assert Client().get(page).status_code == 410
-        assert (
-            registrar.post(address, {"act": "withdraw", "course": "1"}).headers["Location"] == "/classes/1/photo-links/"
-        )
-        assert not PhotoLink.objects.exists()
+        withdrawn = registrar.post(address, {"act": "withdraw", "course": "1"})
+        assert withdrawn.headers["Location"] == "/classes/1/student-links/"
+        assert not StudentLink.objects.exists()
 
-    def test_approves_and_refuses(self, registrar: Client, link: PhotoLink, page: str, world: World):
+    def test_approves_and_refuses(self, registrar: Client, link: StudentLink, page: str, world: World):
         send(page, jpeg(40), jpeg(41), jpeg(42))
         first, second, third = link.photos.all()
         for photo in (first, second, third):
@@ -179,9 +178,9 @@ class TestTheRegistrar:
         files = [registrar.get(reverse("sent-photo-file", args=[photo.pk])).status_code for photo in (first, third)]
         assert files == [200, 404]
 
-    def test_an_auditor_reads_but_is_shown_no_link(self, client: Client, link: PhotoLink, world: World):
+    def test_an_auditor_reads_but_is_shown_no_link(self, client: Client, link: StudentLink, world: World):
         client.force_login(factories.person(Role.AUDITOR))
-        for name, key in (("photo-links", world.course.pk), ("photo-link", link.student_id)):
+        for name, key in (("student-links", world.course.pk), ("student-link", link.student_id)):
             shown = client.get(reverse(name, args=[key]))
             assert shown.status_code == 200
-            assert photo_link_token(link) not in shown.content.decode()
+            assert student_link_token(link) not in shown.content.decode()

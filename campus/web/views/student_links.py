@@ -19,25 +19,28 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Student
 from campus.academics.selectors import courses_for, students_for
-from campus.biometrics.models import PhotoLink, SentPhoto
-from campus.biometrics.photo_links import (
-    LINK_LIFETIME,
+from campus.biometrics.models import SentPhoto
+from campus.biometrics.sent_photos import (
     approve_sent_photo,
     fault_words,
-    make_missing_links,
-    photo_link_token,
-    photo_links_for,
     refuse_sent_photo,
-    renew_photo_link,
     sent_photos_for,
     students_lacking_photos,
     students_with_links,
     waiting_sent_photos,
-    withdraw_photo_link,
 )
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.common.site_address import site_address
+from campus.consent.links import (
+    LINK_LIFETIME,
+    make_missing_links,
+    renew_student_link,
+    student_link_token,
+    student_links_for,
+    withdraw_student_link,
+)
+from campus.consent.models import StudentLink
 from campus.outbox.account_emails import emails_have_links
 from campus.outbox.student_emails import queue_photo_refusal, queue_photo_request
 from campus.web.faces import enrolment_face_urls
@@ -46,20 +49,20 @@ from campus.web.views import StaffRequest
 PHOTOS_PER_PAGE = 30
 MAX_PHOTOS_PER_DECISION = 30
 
-sees_links = permission_required("biometrics.view_photolink", raise_exception=True)
+sees_links = permission_required("consent.view_studentlink", raise_exception=True)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @sees_links
-def photo_links(request: StaffRequest, pk: int) -> HttpResponse:
+def student_links(request: StaffRequest, pk: int) -> HttpResponse:
     """The students of a class who have too few photos, each with the link. A POST makes the links that are missing."""
     course = get_object_or_404(courses_for(request.user), pk=pk)
     students = students_lacking_photos(course)
     if request.method == "POST":
-        _check_may(request, "biometrics.add_photolink")
+        _check_may(request, "consent.add_studentlink")
         _report_links(request, make_missing_links(students=students, user=request.user))
-        return redirect("photo-links", pk)
+        return redirect("student-links", pk)
     rows = _link_rows(request, students)
     context = {
         "course": course,
@@ -68,41 +71,40 @@ def photo_links(request: StaffRequest, pk: int) -> HttpResponse:
         "has_links": any(row["address"] for row in rows),
         **_common_context(),
     }
-    return render(request, "web/photo_links.html", context)
+    return render(request, "web/student_links.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @sees_links
-def photo_link(request: StaffRequest, pk: int) -> HttpResponse:
+def student_link(request: StaffRequest, pk: int) -> HttpResponse:
     """The link of one student. A POST makes it anew or withdraws it."""
     student = get_object_or_404(students_for(request.user), pk=pk)
     if request.method == "POST":
         if request.POST.get("act") == "withdraw":
-            _check_may(request, "biometrics.delete_photolink")
-            withdraw_photo_link(link=get_object_or_404(photo_links_for(request.user), student=student))
+            _check_may(request, "consent.delete_studentlink")
+            withdraw_student_link(link=get_object_or_404(student_links_for(request.user), student=student))
             messages.success(request, _("The link of %(name)s is withdrawn.") % {"name": student.name})
         else:
-            _check_may(request, "biometrics.add_photolink")
-            _report_links(request, [renew_photo_link(student=student, user=request.user)])
+            _check_may(request, "consent.add_studentlink")
+            _report_links(request, [renew_student_link(student=student, user=request.user)])
         course = request.POST.get("course", "")
-        return (
-            redirect("photo-links", course) if course.isdecimal() and len(course) < 19 else redirect("photo-link", pk)
-        )
+        is_of_class = course.isdecimal() and len(course) < 19
+        return redirect("student-links", course) if is_of_class else redirect("student-link", pk)
     [row] = _link_rows(request, students_with_links(Student.objects.filter(pk=pk)))
-    return render(request, "web/photo_link.html", {"row": row, **_common_context()})
+    return render(request, "web/student_link.html", {"row": row, **_common_context()})
 
 
 def _link_rows(request: StaffRequest, students: Iterable[Any]) -> list[dict[str, Any]]:
     """The students with their links. Who may only read is not shown a link, since it lets its owner send photos."""
-    may_send = request.user.has_perm("biometrics.add_photolink")
+    may_send = request.user.has_perm("consent.add_studentlink")
     rows = []
     for student in students:
-        link: PhotoLink | None = getattr(student, "photo_link", None)
+        link: StudentLink | None = getattr(student, "student_link", None)
         is_valid = link is not None and not link.is_expired
         address = ""
         if link and is_valid and may_send:
-            address = site_address(request) + reverse("own-photos", args=[photo_link_token(link)])
+            address = site_address(request) + reverse("own-photos", args=[student_link_token(link)])
         rows.append({"student": student, "link": link, "is_valid": is_valid, "address": address})
     return rows
 
@@ -115,7 +117,7 @@ def _common_context() -> dict[str, Any]:
     }
 
 
-def _report_links(request: StaffRequest, links: list[PhotoLink]) -> None:
+def _report_links(request: StaffRequest, links: list[StudentLink]) -> None:
     emailed = sum(queue_photo_request(link=link) for link in links)
     copied = len(links) - emailed
     if emailed:

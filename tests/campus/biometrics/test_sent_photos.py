@@ -10,28 +10,31 @@ from django.test import Client
 from django.utils import timezone
 
 from campus.academics.models import Student
-from campus.biometrics.models import FacePhoto, PhotoLink, SentPhoto
+from campus.biometrics.models import FacePhoto, SentPhoto
 from campus.biometrics.photo_faults import FAULTS
-from campus.biometrics.photo_links import (
-    ENDED_LINK_RETENTION,
-    LINK_LIFETIME,
+from campus.biometrics.selectors import course_photos
+from campus.biometrics.sent_photos import (
     MAX_PHOTOS_PER_LINK,
     approve_sent_photo,
-    delete_expired_photo_links,
-    find_photo_link,
     finish_sent_photo,
-    make_missing_links,
-    photo_link_token,
     refuse_sent_photo,
-    renew_photo_link,
     send_photo,
     students_lacking_photos,
-    withdraw_photo_link,
 )
-from campus.biometrics.selectors import course_photos
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.storage import local_path
+from campus.consent.links import (
+    ENDED_LINK_RETENTION,
+    LINK_LIFETIME,
+    delete_expired_student_links,
+    find_student_link,
+    make_missing_links,
+    renew_student_link,
+    student_link_token,
+    withdraw_student_link,
+)
+from campus.consent.models import StudentLink
 from campus.outbox.models import Delivery
 from campus.outbox.services import deliver
 from campus.outbox.student_emails import queue_photo_refusal, queue_photo_request
@@ -55,11 +58,11 @@ def student(db: None) -> Student:
 
 
 @pytest.fixture
-def link(registrar: User, student: Student) -> PhotoLink:
-    return renew_photo_link(student=student, user=registrar)
+def link(registrar: User, student: Student) -> StudentLink:
+    return renew_student_link(student=student, user=registrar)
 
 
-def send(link: PhotoLink, content: bytes = b"1", **fields: object) -> SentPhoto:
+def send(link: StudentLink, content: bytes = b"1", **fields: object) -> SentPhoto:
     return send_photo(link=link, file=ContentFile(JPEG_START + content, "me.jpg"), name="me.jpg", **fields)  # type: ignore[arg-type]
 
 
@@ -71,17 +74,17 @@ def judged(photo: SentPhoto, result: EnrolmentPhoto = GOOD) -> SentPhoto:
     return photo
 
 
-def test_a_link_can_not_be_made_up_and_a_renewed_one_ends_the_one_before(link: PhotoLink, registrar: User):
-    token = photo_link_token(link)
-    assert find_photo_link(token) == link
-    assert find_photo_link(link.key.hex + "0" * 32) is None
-    assert find_photo_link("x") is None
-    renew_photo_link(student=link.student, user=registrar)
-    assert find_photo_link(token) is None
-    assert PhotoLink.objects.count() == 1
+def test_a_link_can_not_be_made_up_and_a_renewed_one_ends_the_one_before(link: StudentLink, registrar: User):
+    token = student_link_token(link)
+    assert find_student_link(token) == link
+    assert find_student_link(link.key.hex + "0" * 32) is None
+    assert find_student_link("x") is None
+    renew_student_link(student=link.student, user=registrar)
+    assert find_student_link(token) is None
+    assert StudentLink.objects.count() == 1
 
 
-def test_nothing_counts_before_it_is_approved(link: PhotoLink, registrar: User):
+def test_nothing_counts_before_it_is_approved(link: StudentLink, registrar: User):
     course = factories.course()
     factories.enrol(course, link.student)
     photo = judged(send(link))
@@ -90,7 +93,7 @@ def test_nothing_counts_before_it_is_approved(link: PhotoLink, registrar: User):
     added = approve_sent_photo(photo=photo, user=registrar)
     link.refresh_from_db()
     assert list(course_photos(course)) == [added]
-    assert (added.state, added.consented_at) == (FacePhoto.Verdict.PENDING, link.consented_at)
+    assert added.state == FacePhoto.Verdict.PENDING
     assert added.file.read() == JPEG_START + b"1"
     photo.refresh_from_db()
     assert (photo.state, photo.decided_by) == (SentPhoto.State.APPROVED, "Grace Hopper")
@@ -99,7 +102,7 @@ def test_nothing_counts_before_it_is_approved(link: PhotoLink, registrar: User):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_a_refused_photo_and_of_one_that_can_not_be_used_only_the_small_picture_stays(link: PhotoLink, registrar):
+def test_of_a_refused_photo_and_of_one_that_can_not_be_used_only_the_small_picture_stays(link: StudentLink, registrar):
     refused, dark = judged(send(link)), judged(send(link, b"2"), DARK)
     assert dark.fault == PhotoFault.DARK
     refuse_sent_photo(photo=refused, reason="Not you.", user=registrar)
@@ -109,7 +112,7 @@ def test_of_a_refused_photo_and_of_one_that_can_not_be_used_only_the_small_pictu
     assert not FacePhoto.objects.exists()
 
 
-def test_five_photos_and_each_but_once(link: PhotoLink):
+def test_five_photos_and_each_but_once(link: StudentLink):
     photos = [send(link, str(n).encode()) for n in range(MAX_PHOTOS_PER_LINK)]
     with pytest.raises(UserError, match="all we need"):
         send(link, b"one more")
@@ -122,34 +125,34 @@ def test_five_photos_and_each_but_once(link: PhotoLink):
         send(link, b"another", replaces=photos[1].pk)
 
 
-def test_a_photo_of_another_link_is_not_replaced(link: PhotoLink, registrar: User):
-    other = judged(send(renew_photo_link(student=factories.student(), user=registrar)), DARK)
+def test_a_photo_of_another_link_is_not_replaced(link: StudentLink, registrar: User):
+    other = judged(send(renew_student_link(student=factories.student(), user=registrar)), DARK)
     send(link, replaces=other.pk)
     assert SentPhoto.objects.filter(pk=other.pk).exists()
 
 
-def test_only_photos_are_taken(link: PhotoLink, settings):
+def test_only_photos_are_taken(link: StudentLink, settings):
     settings.MAX_PHOTO_BYTES = 10
     for content, why in ((b"<svg>", "no photo"), (b"", "empty"), (JPEG_START + bytes(10), "larger than")):
         with pytest.raises(UserError, match=why):
             send_photo(link=link, file=ContentFile(content, "me.jpg"), name="me.jpg")
     link.refresh_from_db()
-    assert (link.photos.count(), link.consented_at) == (0, None)
+    assert link.photos.count() == 0
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("end", ["withdrawn", "expired", "student deleted"])
-def test_with_the_link_goes_what_was_not_approved(link: PhotoLink, registrar: User, end: str):
+def test_with_the_link_goes_what_was_not_approved(link: StudentLink, registrar: User, end: str):
     kept = approve_sent_photo(photo=judged(send(link)), user=registrar)
     judged(send(link, b"2"))
     if end == "withdrawn":
-        withdraw_photo_link(link=link)
+        withdraw_student_link(link=link)
     elif end == "expired":
-        PhotoLink.objects.update(expires_at=timezone.now() - ENDED_LINK_RETENTION + timedelta(hours=1))
-        delete_expired_photo_links()
+        StudentLink.objects.update(expires_at=timezone.now() - ENDED_LINK_RETENTION + timedelta(hours=1))
+        delete_expired_student_links()
         assert link.photos.count() == 2
-        PhotoLink.objects.update(expires_at=timezone.now() - ENDED_LINK_RETENTION)
-        delete_expired_photo_links()
+        StudentLink.objects.update(expires_at=timezone.now() - ENDED_LINK_RETENTION)
+        delete_expired_student_links()
     else:
         link.student.delete()
     assert not SentPhoto.objects.exists()
@@ -157,8 +160,8 @@ def test_with_the_link_goes_what_was_not_approved(link: PhotoLink, registrar: Us
     assert local_path(str(kept.file.name)).exists()
 
 
-def test_nobody_sends_by_a_link_that_was_withdrawn_meanwhile(link: PhotoLink):
-    PhotoLink.objects.all().delete()
+def test_nobody_sends_by_a_link_that_was_withdrawn_meanwhile(link: StudentLink):
+    StudentLink.objects.all().delete()
     with pytest.raises(UserError, match="withdrawn"):
         send(link)
 
@@ -168,9 +171,9 @@ def test_the_missing_links_of_a_class_are_made(registrar: User, settings):
     course = factories.course(students=3)
     with_photo, valid, ended = course.students.all()
     factories.photo(with_photo)
-    renew_photo_link(student=valid, user=registrar)
-    renew_photo_link(student=ended, user=registrar)
-    PhotoLink.objects.filter(student=ended).update(expires_at=timezone.now())
+    renew_student_link(student=valid, user=registrar)
+    renew_student_link(student=ended, user=registrar)
+    StudentLink.objects.filter(student=ended).update(expires_at=timezone.now())
     students = students_lacking_photos(course)
     assert set(students) == {valid, ended}
     [made] = make_missing_links(students=students, user=registrar)
@@ -178,11 +181,11 @@ def test_the_missing_links_of_a_class_are_made(registrar: User, settings):
     assert made.expires_at - timezone.now() > LINK_LIFETIME - timedelta(minutes=1)
 
 
-def test_the_link_comes_by_e_mail_and_is_in_no_outbox(link: PhotoLink, settings):
+def test_the_link_comes_by_e_mail_and_is_in_no_outbox(link: StudentLink, settings):
     settings.BASE_URL, settings.INSTITUTION = "https://rollcall.example.org", "Example University"
     assert queue_photo_request(link=link)
     delivery = Delivery.objects.get()
-    token = photo_link_token(link)
+    token = student_link_token(link)
     assert token not in delivery.body + delivery.topic + delivery.subject
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     [message] = mail.outbox
@@ -190,17 +193,17 @@ def test_the_link_comes_by_e_mail_and_is_in_no_outbox(link: PhotoLink, settings)
     assert f"https://rollcall.example.org/own-photos/{token}/" in message.body
 
 
-def test_a_withdrawn_link_is_not_sent(link: PhotoLink, settings):
+def test_a_withdrawn_link_is_not_sent(link: StudentLink, settings):
     settings.BASE_URL = "https://rollcall.example.org"
     queue_photo_request(link=link)
-    withdraw_photo_link(link=link)
+    withdraw_student_link(link=link)
     delivery = Delivery.objects.get()
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     delivery.refresh_from_db()
     assert (delivery.state, mail.outbox) == (Delivery.State.FAILED, [])
 
 
-def test_who_refuses_photos_tells_the_student_once_why(link: PhotoLink, registrar: User, client: Client, settings):
+def test_who_refuses_photos_tells_the_student_once_why(link: StudentLink, registrar: User, client: Client, settings):
     settings.BASE_URL, settings.INSTITUTION = "https://rollcall.example.org", "Example University"
     client.force_login(registrar)
     photos = [judged(send(link, content)) for content in (b"1", b"2")]
@@ -208,7 +211,7 @@ def test_who_refuses_photos_tells_the_student_once_why(link: PhotoLink, registra
     answer = client.post("/photos/sent/", form, follow=True).content.decode()
     assert "2 photos refused. The reason is on its way by e-mail." in answer
     delivery = Delivery.objects.get()
-    token = photo_link_token(link)
+    token = student_link_token(link)
     assert token not in delivery.body + delivery.topic + delivery.subject
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     [message] = mail.outbox
@@ -218,11 +221,11 @@ def test_who_refuses_photos_tells_the_student_once_why(link: PhotoLink, registra
     assert f"https://rollcall.example.org/own-photos/{token}/" in message.body
 
 
-def test_an_ended_link_is_not_sent_with_the_reason(link: PhotoLink, registrar: User, settings):
+def test_an_ended_link_is_not_sent_with_the_reason(link: StudentLink, registrar: User, settings):
     settings.BASE_URL = "https://rollcall.example.org"
     photo = judged(send(link))
     refuse_sent_photo(photo=photo, reason="Your eyes are shut.", user=registrar)
-    PhotoLink.objects.update(expires_at=timezone.now())
+    StudentLink.objects.update(expires_at=timezone.now())
     assert queue_photo_refusal(photo=photo)
     deliver(delivery=jobs.DELIVER.claim(Delivery.objects.get().pk, "test"))
     [message] = mail.outbox
@@ -230,7 +233,7 @@ def test_an_ended_link_is_not_sent_with_the_reason(link: PhotoLink, registrar: U
     assert "/own-photos/" not in message.body
 
 
-def test_a_refused_photo_that_was_replaced_is_not_told_of(link: PhotoLink, registrar: User, settings):
+def test_a_refused_photo_that_was_replaced_is_not_told_of(link: StudentLink, registrar: User, settings):
     settings.BASE_URL = "https://rollcall.example.org"
     photo = judged(send(link))
     refuse_sent_photo(photo=photo, reason="Your eyes are shut.", user=registrar)
@@ -242,7 +245,7 @@ def test_a_refused_photo_that_was_replaced_is_not_told_of(link: PhotoLink, regis
 
 def test_who_has_no_address_gets_no_e_mail(registrar: User, settings):
     settings.BASE_URL = "https://rollcall.example.org"
-    assert not queue_photo_request(link=renew_photo_link(student=factories.student(), user=registrar))
+    assert not queue_photo_request(link=renew_student_link(student=factories.student(), user=registrar))
 
 
 def test_there_are_words_for_every_fault():

@@ -1,12 +1,10 @@
-"""Photos that students send by a link: the links, the photos, and a registrar's word on each.
+"""Photos that students send by their links, and a registrar's word on each.
 
 A photo is not an enrolment photo before it is approved, so nothing can learn from it.
 """
 
 import logging
 import uuid
-from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,48 +16,29 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
-from campus.academics.selectors import students_for
 from campus.accounts.names import display_name
-from campus.accounts.roles import AnyUser, sees_everything
-from campus.biometrics.models import FacePhoto, PhotoLink, SentPhoto
+from campus.accounts.roles import AnyUser
+from campus.biometrics.models import FacePhoto, SentPhoto
 from campus.biometrics.photo_faults import FAULTS, UNREADABLE, FaultWords
 from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.biometrics.services import add_photo, check_photo_file
 from campus.common import jobs
 from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
-from campus.common.link_tokens import link_token, read_link_token
 from campus.common.storage import delete_media, delete_media_after_commit, write_media
+from campus.consent.links import student_links_for
+from campus.consent.models import StudentLink
+from campus.consent.selectors import has_basis, without_refusal
 from recognition.types import EnrolmentPhoto, PhotoFault
 
 log = logging.getLogger(__name__)
 
-LINK_LIFETIME = timedelta(days=14)
-ENDED_LINK_RETENTION = timedelta(days=30)  # in which what was sent can still be approved
 MAX_PHOTOS_PER_LINK = 5
-SALT = "rollcall.photo-link"
 REPLACEABLE = (SentPhoto.State.REJECTED, SentPhoto.State.WAITING, SentPhoto.State.REFUSED)
 
 
-def photo_link_token(link: PhotoLink) -> str:
-    """What is secret in the link."""
-    return link_token(SALT, link.key)
-
-
-def find_photo_link(token: str) -> PhotoLink | None:
-    """The link, expired or not. None: it was withdrawn or renewed, or never was."""
-    key = read_link_token(SALT, token)
-    return PhotoLink.objects.select_related("student").filter(key=key).first() if key else None
-
-
-def photo_links_for(user: AnyUser) -> QuerySet[PhotoLink]:
-    """The links of the students whom the user may see, for who looks after all classes."""
-    links = PhotoLink.objects.filter(student__in=students_for(user))
-    return links if sees_everything(user) else links.none()
-
-
 def sent_photos_for(user: AnyUser) -> QuerySet[SentPhoto]:
-    return SentPhoto.objects.filter(link__in=photo_links_for(user))
+    return SentPhoto.objects.filter(link__in=student_links_for(user))
 
 
 def waiting_sent_photos(user: AnyUser) -> QuerySet[SentPhoto]:
@@ -70,57 +49,38 @@ def waiting_sent_photos(user: AnyUser) -> QuerySet[SentPhoto]:
 def students_with_links(students: QuerySet[Student]) -> QuerySet[Any]:
     """The students by surname, with `usable_photos`, their numbers of photos sent and waiting, and their link."""
     usable = FacePhoto.objects.filter(student=OuterRef("pk"), state__in=USABLE_VERDICTS).order_by().values("student")
-    links = PhotoLink.objects.annotate(
+    links = StudentLink.objects.annotate(
         sent=Count("photos"), waiting=Count("photos", filter=Q(photos__state=SentPhoto.State.WAITING))
     )
     return (
         students.annotate(usable_photos=Coalesce(Subquery(usable.annotate(n=Count("pk")).values("n")), 0))
-        .prefetch_related(Prefetch("photo_link", links))
+        .prefetch_related(Prefetch("link", links))
         .order_by("sort_key", "number_key")
     )
 
 
 def students_lacking_photos(course: Course) -> QuerySet[Any]:
-    """The students on the class's roster now who have fewer usable photos than wanted, with their links."""
+    """The students on the class's roster now who have fewer usable photos than wanted, with their links; without those
+    who do not want to be recognised.
+    """
     today = timezone.localdate()
     here = Q(enrolments__valid_to=None) | Q(enrolments__valid_to__gte=today)
     students = Student.objects.filter(here, enrolments__course=course, guest=False)
-    return students_with_links(students).filter(usable_photos__lt=settings.PHOTOS_PER_STUDENT)
+    return students_with_links(without_refusal(students)).filter(usable_photos__lt=settings.PHOTOS_PER_STUDENT)
 
 
-@transaction.atomic
-def renew_photo_link(*, student: Student, user: User) -> PhotoLink:
-    """A link for the student that is valid for two weeks; the one before stops working. What was sent by it stays."""
-    link, _ = PhotoLink.objects.update_or_create(
-        student=student,
-        defaults={"key": uuid.uuid4(), "created_by": user, "expires_at": timezone.now() + LINK_LIFETIME},
-    )
-    return link
+def send_photo(*, link: StudentLink, file: "File[Any]", name: str, replaces: uuid.UUID | None = None) -> SentPhoto:
+    """Store a photo that the student sends, and request a check of it.
 
-
-def make_missing_links(*, students: Iterable[Student], user: User) -> list[PhotoLink]:
-    """A link for each student who has no valid one."""
-    valid = set(
-        PhotoLink.objects.filter(student__in=students, expires_at__gt=timezone.now()).values_list("student", flat=True)
-    )
-    return [renew_photo_link(student=student, user=user) for student in students if student.pk not in valid]
-
-
-def withdraw_photo_link(*, link: PhotoLink) -> None:
-    """End the link now, and delete what was sent by it and not approved."""
-    link.delete()
-
-
-def send_photo(*, link: PhotoLink, file: "File[Any]", name: str, replaces: uuid.UUID | None = None) -> SentPhoto:
-    """Store a photo that the student sends, who agrees to its use, and request a check of it.
-
-    `replaces` is the id of the photo whose place it takes. Raises UserError: too many, too large, no photo, sent
-    before.
+    `replaces` is the id of the photo whose place it takes. Raises UserError: no basis to use it, too many,
+    too large, no photo, sent before.
     """
+    if not has_basis(link.student):
+        raise UserError("We may not use photos of you. Agree first, then send them.")
     digest = check_photo_file(file, name)
     with transaction.atomic():
         # One at a time: no more than may be sent.
-        if not PhotoLink.objects.select_for_update().filter(pk=link.pk, key=link.key).exists():
+        if not StudentLink.objects.select_for_update().filter(pk=link.pk, key=link.key).exists():
             raise UserError("This link was withdrawn, or replaced by a newer one.")
         sent = link.photos.all()
         enrolled = FacePhoto.objects.filter(student=link.student, sha256=digest)
@@ -134,7 +94,6 @@ def send_photo(*, link: PhotoLink, file: "File[Any]", name: str, replaces: uuid.
         with explain_full_disk():
             photo.file.save(photo.original_name, file, save=False)
         photo.save(force_insert=True)
-        PhotoLink.objects.filter(pk=link.pk, consented_at=None).update(consented_at=timezone.now())
         jobs.CHECK_SENT_PHOTO.request(photo.pk)
     log.info("photo link %s: photo %s was sent", link.pk, photo.pk)
     return photo
@@ -172,7 +131,6 @@ def approve_sent_photo(*, photo: SentPhoto, user: User) -> FacePhoto:
             student=waiting.link.student,
             file=File(content, name=waiting.original_name),
             name=waiting.original_name,
-            consented_at=waiting.link.consented_at,
         )
     _decide(waiting, SentPhoto.State.APPROVED, user)
     return added
@@ -201,11 +159,6 @@ def _decide(photo: SentPhoto, state: SentPhoto.State, user: User, **fields: str)
 
 def _delete_after_commit(file: Any) -> None:
     delete_media_after_commit(str(file.name))
-
-
-def delete_expired_photo_links() -> None:
-    """Delete links that ended a month ago, with what was sent by them and not approved."""
-    PhotoLink.objects.filter(expires_at__lt=timezone.now() - ENDED_LINK_RETENTION).delete()
 
 
 def fault_words(photo: SentPhoto) -> FaultWords | None:
