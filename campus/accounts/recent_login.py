@@ -22,6 +22,7 @@ EXPORTS = frozenset(
         "register-file",
         "lecture-file",
         "report",
+        "student-data",
         "attendance-export-file",
         "admin:academics_course_register",
         "admin:academics_student_export",

@@ -17,6 +17,8 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Student
 from campus.accounts.names import display_name
 from campus.accounts.roles import is_registrar
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.biometrics.gallery_cuts import forget_in_galleries
 from campus.biometrics.models import Embedding, LectureFace
 from campus.common import jobs
@@ -100,6 +102,7 @@ def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User) -> E
     )
     if created:
         jobs.ERASE.request(erasure.pk)
+        record_event(user, Action.ERASED, about=f"{erasure.pk}: requested", **{kind.value: subject})
         log.info("erasure %s of %s %s: requested", erasure.pk, kind, subject)
     return erasure
 
@@ -122,6 +125,7 @@ def erase(*, erasure: Erasure) -> None:
             steps.write_workbooks(erasure.subject)
     steps.clean_database()
     jobs.finish(erasure, Erasure.State.DONE, terms=b"", finished_at=timezone.now())
+    record_event(None, Action.ERASED, about=f"{erasure.pk}: done", **{erasure.kind: erasure.subject})
     log.info("erasure %s: done", erasure.pk)
 
 

@@ -130,6 +130,7 @@ urlpatterns = [
     path("rooms/<int:pk>/", search.room, name="room"),
     path("students/", students.students, name="students"),
     path("students/<int:pk>/", students.student, name="student"),
+    path("students/<int:pk>/data/", erasures.export_student, name="student-data"),
     path("students/<int:pk>/erase/", erasures.erase_student, name="student-erase"),
     path("students/<int:pk>/student-link/", student_links.student_link, name="student-link"),
     path("students/<int:pk>/excuses/new/", excuses.excuse_student, name="student-excuse"),

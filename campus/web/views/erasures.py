@@ -1,14 +1,17 @@
-"""Erasing a student or a class, and the receipts."""
+"""What people may ask for: all that is held of a student, and the erasure of a student or a class with its receipt."""
 
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.privacy.erasure import request_course_erasure, request_student_erasure
+from campus.privacy.export import export_response
 from campus.privacy.models import Erasure
 from campus.privacy.receipts import receipt_lines
 from campus.privacy.selectors import erasures_for
@@ -17,6 +20,16 @@ from campus.web.views import StaffRequest
 ERASURES_PER_PAGE = 30
 
 may_erase = permission_required("privacy.add_erasure", raise_exception=True)
+
+
+@require_safe
+@login_required
+@permission_required("academics.change_student", raise_exception=True)
+def export_student(request: StaffRequest, pk: int) -> FileResponse:
+    """A zip of all that is held of a student."""
+    student = get_object_or_404(students_for(request.user), pk=pk)
+    record_event(request.user, Action.EXPORTED_STUDENT, student=student.pk)
+    return export_response(student)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
