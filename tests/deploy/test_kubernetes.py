@@ -85,6 +85,27 @@ def test_a_pod_has_no_rights_and_limits(chart: list[Manifest]) -> None:
             assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in spec["volumes"]}
 
 
+def measured_megabytes() -> dict[str, float]:
+    """What each component took, by the table of deploy/README.md."""
+    header, megabytes = re.findall(
+        r"^\| (?:MB of memory )?\| (.*) \|$", (DEPLOY / "README.md").read_text(), re.MULTILINE
+    )
+    values = (float(cell.replace(",", "")) for cell in megabytes.split(" | "))
+    return {f"campus-{name}": value for name, value in zip(header.split(" | "), values, strict=True)}
+
+
+def test_a_pod_asks_for_what_was_measured_and_may_take_twice_as_much(chart: list[Manifest]) -> None:
+    units = {"Mi": 1024**2, "Gi": 1024**3}
+    chosen = pods(chart)
+    for name, megabytes in measured_megabytes().items():
+        resources = chosen[name]["spec"]["containers"][0]["resources"]
+        asked, most = (
+            int(resources[key]["memory"][:-2]) * units[resources[key]["memory"][-2:]] for key in ("requests", "limits")
+        )
+        assert asked >= megabytes * 1e6, name
+        assert most >= 2 * megabytes * 1e6, name
+
+
 def test_no_secret_is_in_it(chart: list[Manifest]) -> None:
     assert not of_kind(chart, "Secret")
     for pod in pods(chart).values():
@@ -112,15 +133,18 @@ def test_services_budgets_and_policies_select_pods(chart: list[Manifest]) -> Non
         chosen = [name for name, pod in deployments.items() if selects(budget["spec"]["selector"], pod)]
         assert chosen == [budget["metadata"]["name"]]
     assert len(of_kind(chart, "PodDisruptionBudget")) == len(deployments)
-    for service in of_kind(chart, "Service"):
-        selector = {"matchLabels": service["spec"]["selector"]}
-        assert [name for name, pod in deployments.items() if selects(selector, pod)] == [service["metadata"]["name"]]
+    services = {each["metadata"]["name"]: each["spec"] for each in of_kind(chart, "Service")}
+    for service, spec in services.items():
+        selected = [name for name, pod in deployments.items() if selects({"matchLabels": spec["selector"]}, pod)]
+        assert selected == ([] if service == "campus-nobody" else [service])
     for deployment in of_kind(chart, "Deployment"):
         assert selects(deployment["spec"]["selector"], deployment["spec"]["template"])
-    services = {service["metadata"]["name"] for service in of_kind(chart, "Service")}
     for ingress in of_kind(chart, "Ingress"):
-        paths = ingress["spec"]["rules"][0]["http"]["paths"]
-        assert {path["backend"]["service"]["name"] for path in paths} == services == {"campus-web", "campus-transfers"}
+        paths = {
+            each["path"]: each["backend"]["service"]["name"] for each in ingress["spec"]["rules"][0]["http"]["paths"]
+        }
+        assert set(paths.values()) == services.keys()
+        assert (paths["/internal"], paths["/"]) == ("campus-nobody", "campus-web")
 
 
 def test_only_web_servers_are_reached_and_vision_reaches_nobody_outside(chart: list[Manifest]) -> None:
