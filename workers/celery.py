@@ -12,6 +12,7 @@ from celery.signals import celeryd_init, setup_logging, worker_process_init
 from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings.dev")
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # migrate makes them, once for a release; they read all pages
 django.setup()
 
 from django.conf import settings  # noqa: E402

@@ -21,7 +21,8 @@ if not ENCRYPTION_KEYS:
 
 if not sys.stderr.isatty():
     LOGGING["handlers"]["console"]["formatter"] = env.str("ROLLCALL_LOG_FORMAT", default="json")
-STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+STORAGES["staticfiles"] = {"BACKEND": "campus.web.static_files.StaticFilesStorage"}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True  # pages ask for no others
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("ROLLCALL_SSL_REDIRECT", default=True)
 # What monitors and workers ask from inside, past the proxy.

@@ -1,9 +1,13 @@
 """The files of the pages' own: scripts, styles, pictures."""
 
 from pathlib import Path
+from typing import Any
 
+import brotli
 from django.http import HttpRequest, HttpResponseBase
+from whitenoise.compress import Compressor
 from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFiles(WhiteNoiseMiddleware):
@@ -18,3 +22,18 @@ class StaticFiles(WhiteNoiseMiddleware):
                 self.add_file_to_dictionary(url, str(path))
         response: HttpResponseBase = super().__call__(request)
         return response
+
+
+class FastCompressor(Compressor):
+    """Takes a tenth of the time of Brotli's highest level, for files that are a tenth larger."""
+
+    @staticmethod
+    def compress_brotli(data: bytes) -> bytes:
+        return brotli.compress(data, quality=9)
+
+
+class StaticFilesStorage(CompressedManifestStaticFilesStorage):
+    """Names files by their content, and compresses them while a release, or a pod without a shared disk, is started."""
+
+    def create_compressor(self, **options: Any) -> Compressor:
+        return FastCompressor(**options)
