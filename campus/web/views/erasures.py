@@ -11,6 +11,7 @@ from campus.academics.selectors import courses_for, students_for
 from campus.audit.models import Action
 from campus.audit.services import record_event
 from campus.privacy.erasure import request_course_erasure, request_student_erasure
+from campus.privacy.erasure_steps import erased_name
 from campus.privacy.export import export_response
 from campus.privacy.models import Erasure
 from campus.privacy.receipts import receipt_lines
@@ -78,5 +79,10 @@ def erasures(request: StaffRequest) -> HttpResponse:
 def erasure(request: StaffRequest, pk: str) -> HttpResponse:
     """How far an erasure is, or its receipt."""
     row = get_object_or_404(erasures_for(request.user), pk=pk)
-    context = {"erasure": row, "lines": receipt_lines(row), "is_open": row.state == Erasure.State.QUEUED}
+    context = {
+        "erasure": row,
+        "lines": receipt_lines(row),
+        "is_open": row.state == Erasure.State.QUEUED,
+        "name": erased_name(row.kind, row.subject),
+    }
     return render(request, "web/erasure.html", context)
