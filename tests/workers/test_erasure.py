@@ -24,6 +24,7 @@ from campus.api.models import IdempotencyKey
 from campus.attendance import overrides
 from campus.attendance.excuses import create_excuse
 from campus.attendance.models import AttendanceChange, Report
+from campus.attendance.recording_review import remove_recording
 from campus.attendance.reports import write_lecture_report, write_register_report
 from campus.biometrics import services
 from campus.biometrics.models import Embedding, FacePhoto, Gallery, LectureFace, PhotoImport
@@ -299,3 +300,24 @@ def test_only_registrars_erase(course: Course, student: Student) -> None:
     with pytest.raises(PermissionDenied):
         erasure.request_course_erasure(course=course, user=factories.person(Role.LECTURER))
     assert not Erasure.objects.exists()
+
+
+def test_nothing_is_left_of_a_deleted_photo(course: Course, student: Student) -> None:
+    photo = student.photos.first()
+    content, before = photo.file.read(), {file.name for file in media().walk("galleries")}
+    services.delete_photo(photo=photo)
+    train_gallery(course)
+    assert find(photo.sha256.encode(), content) == set()
+    assert not [file.name for file in media().walk() if str(photo.pk) in file.name]
+    assert not before & {file.name for file in media().walk("galleries")}, "no gallery that was made of it is left"
+
+
+def test_nothing_is_left_of_a_deleted_recording(course: Course) -> None:
+    recording = course.lectures.first().recordings.get()
+    content, crops = recording.file.read(), list(recording.sightings.values_list("crops", flat=True))
+    remove_recording(recording=recording, user=factories.registrar())
+    assert find(recording.sha256.encode(), content) == set()
+    names = [crop["file"].encode() for row in crops for crop in row]
+    assert names
+    assert find(*names) == set()
+    assert not [file.name for file in media().walk() if str(recording.pk) in file.name]
