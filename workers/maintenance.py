@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import close_old_connections
-from django.db.models import CharField, F, Q, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Now
 from kombu import Connection
 
@@ -19,17 +20,28 @@ from campus.academics.file_imports import delete_expired_file_imports
 from campus.accounts.history import delete_old_events
 from campus.accounts.services import delete_expired_sessions
 from campus.attendance.annotated_videos import delete_expired_annotated_videos
-from campus.attendance.collected_lectures import finish_collected_lectures
+from campus.attendance.collected_lectures import finish_collected_lectures, unfinished_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
-from campus.attendance.recurring_people import request_due_comparisons
-from campus.attendance.reports import write_missing_roll_reports, write_requested_reports
-from campus.attendance.roster_changes import recount_changed_rosters
+from campus.attendance.recurring_people import courses_to_compare, request_due_comparisons
+from campus.attendance.reports import (
+    lectures_without_report,
+    requested_reports,
+    write_missing_roll_reports,
+    write_requested_reports,
+)
+from campus.attendance.roster_changes import courses_with_changed_roster, recount_changed_rosters
 from campus.attendance.snapshots import delete_expired_snapshots
-from campus.audit.services import seal_entries
+from campus.audit.services import seal_entries, unsealed_entries
 from campus.biometrics.basis import forget_ended_bases
 from campus.biometrics.lecture_faces import delete_expired_lecture_faces
 from campus.biometrics.photo_zip import delete_expired_photo_imports
-from campus.biometrics.services import check_waiting_photos, delete_expired_galleries, request_due_trainings
+from campus.biometrics.services import (
+    check_waiting_photos,
+    courses_with_changed_faces,
+    delete_expired_galleries,
+    photos_to_check,
+    request_due_trainings,
+)
 from campus.cctv.alarms import delete_expired_alarms
 from campus.cctv.clock_drift import measure_clock_offsets
 from campus.cctv.fetch_queue import delete_expired_footage_files
@@ -39,8 +51,8 @@ from campus.common.jobs import JOBS, Job, not_leased
 from campus.common.storage import is_storage_here, media
 from campus.consent.links import delete_expired_student_links
 from campus.recordings.models import Recording
-from campus.recordings.segment_turns import publish_due_segments
-from campus.recordings.services import delete_tracks, start_due_votes
+from campus.recordings.segment_turns import publish_due_segments, waiting_segments
+from campus.recordings.services import delete_tracks, processed_recordings, start_due_votes
 from campus.recordings.uploads import delete_expired_uploads, finish_complete_uploads
 from recognition.messages import Message, join_messages
 from workers.celery import app
@@ -53,6 +65,8 @@ LEFTOVER_RETENTION_SECONDS = 24 * 3600
 @app.task(name=periodic_tasks.SWEEP.task)
 def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
+    if not is_anything_due():
+        return
     run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries)
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it starts nothing that needs it.")
@@ -67,6 +81,24 @@ def sweep() -> None:
         request_due_comparisons,
         recount_changed_rosters,
     )
+
+
+def is_anything_due() -> bool:
+    """Whether a step of the sweep has anything to do. One query asks for all, since mostly none has."""
+    rows: tuple[QuerySet[Any], ...] = (
+        *(troubled_rows(job) for job in JOBS),
+        waiting_segments(),
+        processed_recordings(),
+        unsealed_entries(),
+        unfinished_collected_lectures(),
+        requested_reports(),
+        lectures_without_report(),
+        courses_with_changed_faces(),
+        photos_to_check(),
+        courses_to_compare(),
+        courses_with_changed_roster(),
+    )
+    return rows[0].union(*rows[1:], all=True).exists()
 
 
 def run_steps(*steps: Callable[[], object]) -> None:
@@ -85,20 +117,20 @@ def watch_jobs() -> None:
     """Fail jobs that were tried too often, and publish those whose messages are lost. One query finds them all, since
     hardly ever is there any.
     """
-    needs_attention = Q(attempts__gte=settings.MAX_ATTEMPTS) | Q(published_at__lt=_overdue_before())
     first, *others = (
-        job.waiting()
-        .filter(not_leased(), needs_attention | _never_arrives(job))
-        .order_by()
-        .values_list(Value(job.name, output_field=CharField()), flat=True)
-        .distinct()
-        for job in JOBS
+        troubled_rows(job).values_list(Value(job.name, output_field=CharField()), flat=True).distinct() for job in JOBS
     )
     names = set(first.union(*others, all=True))
     for job in JOBS:
         if job.name in names:
             fail_exhausted_jobs(job)
             publish_lost_jobs(job)
+
+
+def troubled_rows(job: Job) -> QuerySet[Any]:
+    """Those that were tried too often, or whose message may be lost."""
+    is_troubled = Q(attempts__gte=settings.MAX_ATTEMPTS) | Q(published_at__lt=_overdue_before()) | _never_arrives(job)
+    return job.waiting().filter(not_leased(), is_troubled).order_by()
 
 
 def fail_exhausted_jobs(job: Job) -> None:

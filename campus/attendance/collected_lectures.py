@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -34,8 +34,8 @@ def finish_collected_lecture(*, lecture: Lecture) -> bool:
     return True
 
 
-def finish_collected_lectures() -> None:
-    """Finish the lectures that no vote finished, because the last of their recordings failed."""
+def unfinished_collected_lectures() -> QuerySet[Lecture]:
+    """The lectures that no vote finished, because the last of their recordings failed."""
     collected = Recording.objects.filter(file="")
     reported = Report.objects.filter(
         lecture=OuterRef("lecture"), recording=None, created_at__gte=OuterRef("finished_at")
@@ -44,5 +44,10 @@ def finish_collected_lectures() -> None:
         ~Exists(reported), state=Recording.State.DONE, finished_at__gt=timezone.now() - RETRY_WINDOW
     )
     unfinished = collected.filter(UNFINISHED, lecture=OuterRef("pk"))
-    for lecture in Lecture.objects.filter(~Exists(unfinished), pk__in=unreported.values("lecture")):
+    return Lecture.objects.filter(~Exists(unfinished), pk__in=unreported.values("lecture"))
+
+
+def finish_collected_lectures() -> None:
+    """Finish the lectures that no vote finished."""
+    for lecture in unfinished_collected_lectures():
         finish_collected_lecture(lecture=lecture)

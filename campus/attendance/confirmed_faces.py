@@ -26,7 +26,7 @@ from campus.biometrics.lecture_faces import (
 )
 from campus.biometrics.look_alikes import students_in_doubt
 from campus.biometrics.models import LectureFace
-from campus.biometrics.services import TRAINING_DELAY
+from campus.biometrics.services import courses_with_changed_faces
 
 
 def learn_later(*, course: int) -> None:
@@ -40,7 +40,7 @@ def update_lecture_faces() -> None:
     """For each class in which something has changed, and then stayed the same for a minute: learn what is confirmed
     now, and forget what is not.
     """
-    for course in Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY):
+    for course in courses_with_changed_faces():
         replace_lecture_faces(course=course, confirmed=confirmed_faces(course))
 
 

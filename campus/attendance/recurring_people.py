@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
@@ -47,13 +48,16 @@ def people_to_compare(course: Course) -> list[UnknownPerson]:
     return list(rows.order_by("-recording__lecture__starts_at", "pk")[:MAX_COMPARED_PEOPLE])
 
 
+def courses_to_compare() -> QuerySet[Course]:
+    """The classes in which there are people who have not been compared, several times each."""
+    new = UnknownPerson.objects.filter(group=None, is_static=False, override=None, same_as=None, recording__held=False)
+    return Course.objects.filter(galleries__active=True, lectures__recordings__unknown_people__in=new)
+
+
 def request_due_comparisons() -> None:
     """Request a comparison of each class in which there are people who have not been compared."""
-    new = UnknownPerson.objects.filter(group=None, is_static=False, override=None, same_as=None, recording__held=False)
     now = timezone.now()
-    for course in Course.objects.filter(
-        galleries__active=True, lectures__recordings__unknown_people__in=new
-    ).distinct():
+    for course in courses_to_compare().distinct():
         row = UnknownComparison.objects.filter(course=course).first()
         if row and row.state == UnknownComparison.State.QUEUED:
             continue

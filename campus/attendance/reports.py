@@ -64,9 +64,14 @@ def request_again(*, reports: QuerySet[Report], **changes: Any) -> int:
     return reports.update(sha256="", version=F("version") + 1, **changes)
 
 
+def requested_reports() -> QuerySet[Report]:
+    """Those that have not been written yet."""
+    return Report.objects.filter(sha256="")
+
+
 def write_requested_reports() -> None:
     """Write the workbooks that were requested but not written, since the worker crashed or the disk was full."""
-    for report in Report.objects.filter(sha256="").select_related("lecture__course", "recording"):
+    for report in requested_reports().select_related("lecture__course", "recording"):
         try:
             refresh_report(report=report)
         except OSError:
@@ -143,11 +148,16 @@ def find_lecture_report(*, lecture: Lecture) -> Report:
     return write_lecture_report(lecture=lecture)
 
 
-def write_missing_roll_reports() -> None:
-    """Write the workbooks of recent lectures whose roll was taken without a recording, once they are over."""
+def lectures_without_report() -> QuerySet[Lecture]:
+    """Recent lectures whose roll was taken without a recording, once they are over, that have no workbook."""
     now = timezone.now()
     over = lectures_without_recording().filter(ends_at__gt=now - ROLL_REPORT_PERIOD, ends_at__lte=now)
-    for lecture in over.filter(~Exists(Report.objects.filter(lecture=OuterRef("pk")))):
+    return over.filter(~Exists(Report.objects.filter(lecture=OuterRef("pk"))))
+
+
+def write_missing_roll_reports() -> None:
+    """Write the workbooks of recent lectures whose roll was taken without a recording, once they are over."""
+    for lecture in lectures_without_report():
         try:
             write_lecture_report(lecture=lecture)
         except OSError:

@@ -17,9 +17,14 @@ from campus.recordings.models import Recording, Segment
 from campus.recordings.services import retry_recording
 
 
+def courses_with_changed_roster() -> QuerySet[Course]:
+    """The classes whose lectures have not been recounted since their roster changed."""
+    return Course.objects.filter(roster_changed_at__isnull=False)
+
+
 def recount_changed_rosters() -> None:
     """Recount what has changed since the last call. Signed-off lectures stay as they are."""
-    for course in Course.objects.filter(roster_changed_at__isnull=False):
+    for course in courses_with_changed_roster():
         with transaction.atomic():
             unchanged = Course.objects.filter(pk=course.pk, roster_changed_at=course.roster_changed_at)
             is_first = unchanged.update(roster_changed_at=None)

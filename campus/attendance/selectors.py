@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.utils import timezone
 
 from campus.academics.models import Lecture
@@ -84,7 +84,8 @@ def final_lectures() -> QuerySet[Lecture]:
 def lectures_without_recording() -> QuerySet[Lecture]:
     """Those of `held_lectures` whose roll was taken by people alone."""
     counted = Recording.objects.filter(Q(state=Recording.State.DONE) | Q(provisional=True), lecture=OuterRef("pk"))
-    return held_lectures().filter(~Exists(counted))
+    # Looked up for each lecture: for a NOT EXISTS of a week's lectures PostgreSQL reads the recordings of all years.
+    return held_lectures().alias(counted=Subquery(counted.order_by().values("pk")[:1])).filter(counted=None)
 
 
 def unmarked_records() -> QuerySet[AttendanceRecord]:

@@ -7,6 +7,7 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from campus.accounts.names import display_name
 from campus.accounts.roles import AnyUser, assigned_role
@@ -73,6 +74,11 @@ def record_read(
         record_event(actor, action, student=student, lecture=lecture, course=course, about=about)
 
 
+def unsealed_entries() -> QuerySet[AuditEntry]:
+    """The new entries, which are not in the chain yet."""
+    return AuditEntry.objects.filter(sequence=None)
+
+
 def seal_entries() -> None:
     """Lengthen the chain by all new entries, in the order of their ids. A step of the sweep."""
     while _seal_some() == SEALED_AT_ONCE:
@@ -85,7 +91,7 @@ def _seal_some() -> int:
     last = AuditEntry.objects.exclude(sequence=None).order_by("-sequence").first() or checkpoint
     sequence, previous = last.sequence or 0, last.hash
     sealed = []
-    for entry in AuditEntry.objects.filter(sequence=None).order_by("pk")[:SEALED_AT_ONCE]:
+    for entry in unsealed_entries().order_by("pk")[:SEALED_AT_ONCE]:
         sequence += 1
         digest = hash_of(entry, sequence, previous)
         sealed.append((sequence, previous, digest, entry.pk))

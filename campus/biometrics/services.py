@@ -224,11 +224,15 @@ def put_photos_aside(*, photos: QuerySet[FacePhoto]) -> None:
     )
 
 
+def photos_to_check(*, students: QuerySet[Student] | None = None) -> QuerySet[FacePhoto]:
+    """Those that waited for their students (any, or these) to agree, who have."""
+    allowed = students_with_basis(Student.objects.all() if students is None else students).values("pk")
+    return FacePhoto.objects.filter(state=FacePhoto.Verdict.WAITING, student__in=allowed)
+
+
 def check_waiting_photos(*, students: QuerySet[Student] | None = None) -> int:
     """Have those photos checked that waited for their students (any, or these) to agree; returns how many."""
-    allowed = students_with_basis(Student.objects.all() if students is None else students).values("pk")
-    waiting = FacePhoto.objects.filter(state=FacePhoto.Verdict.WAITING, student__in=allowed)
-    pks = list(waiting.values_list("pk", flat=True))
+    pks = list(photos_to_check(students=students).values_list("pk", flat=True))
     if pks:
         FacePhoto.objects.filter(pk__in=pks).update(state=FacePhoto.Verdict.PENDING)
         jobs.CHECK_PHOTO.request(*pks)
@@ -241,13 +245,18 @@ def _mark_galleries_outdated(*students: int) -> None:
     )
 
 
+def courses_with_changed_faces() -> QuerySet[Course]:
+    """The classes whose faces have changed, and then stayed the same for a minute."""
+    return Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY)
+
+
 def request_due_trainings() -> int:
     """Request a training of each class whose faces have changed and then stayed the same for a minute.
 
     Returns how many were requested. A class with unchecked photos waits for their verdicts.
     """
     asked = 0
-    for course in Course.objects.filter(gallery_outdated_at__lt=timezone.now() - TRAINING_DELAY):
+    for course in courses_with_changed_faces():
         if course_photos(course).filter(state=FacePhoto.Verdict.PENDING).exists():
             continue
         unchanged = Course.objects.filter(pk=course.pk, gallery_outdated_at=course.gallery_outdated_at)

@@ -36,13 +36,18 @@ def publish_due_segments() -> int:
 
     Call it when segments were planned or have ended; the sweeper does, too. Repeated calls publish nothing twice.
     """
-    if not jobs.RECOGNISE.waiting().filter(_waits()).exists():
+    if not waiting_segments().exists():
         return 0
     with transaction.atomic():
         _lock_turns()
         due = list(_choose_due())
         Segment.objects.filter(pk__in=due).update(published_at=Now())
     return jobs.RECOGNISE.publish(due)
+
+
+def waiting_segments() -> QuerySet[Any]:
+    """Those that nobody has published."""
+    return jobs.RECOGNISE.waiting().filter(_waits())
 
 
 def segments_at_work() -> QuerySet[Segment]:

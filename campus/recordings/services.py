@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
@@ -276,21 +276,24 @@ def finish_segment(
     return jobs.finish(segment, Segment.State.DONE, result=result, progress=1.0, finished_at=timezone.now(), **facts)
 
 
+def processed_recordings() -> QuerySet[Recording]:
+    """Those that wait for their vote to be requested: no segment of them is pending."""
+    pending = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.PENDING)
+    return Recording.objects.filter(~Exists(pending), state=Recording.State.PROCESSING)
+
+
 def start_due_votes(*, recording_id: UUID | None = None) -> int:
     """Request the vote for recordings without pending segments, by default for all; returns how many were requested.
 
     One conditional UPDATE moves a recording on, so only one caller wins. Call this after the commit of the segment:
     otherwise two segments that finish at the same time each see the other as pending.
     """
-    waiting = Segment.objects.filter(recording=OuterRef("pk"), state=Segment.State.PENDING)
-    candidates = Recording.objects.filter(~Exists(waiting), state=Recording.State.PROCESSING)
+    candidates = processed_recordings()
     if recording_id is not None:
         candidates = candidates.filter(pk=recording_id)
     requested = 0
     for pk in candidates.values_list("pk", flat=True):
-        if Recording.objects.filter(~Exists(waiting), pk=pk, state=Recording.State.PROCESSING).update(
-            state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS
-        ):
+        if processed_recordings().filter(pk=pk).update(state=Recording.State.AGGREGATING, **jobs.RESET_FIELDS):
             jobs.AGGREGATE.request(pk)
             requested += 1
     return requested

@@ -36,7 +36,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def fake_faces(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.BROKER_URL = "memory://"
     monkeypatch.setattr("recognition.embedding.load_embedder", fake_vision.load_embedder)
-    monkeypatch.setattr(confirmed_faces, "TRAINING_DELAY", timedelta(0))
     monkeypatch.setattr(services, "TRAINING_DELAY", timedelta(0))
     vision.embedder.cache_clear()
     yield
