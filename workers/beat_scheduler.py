@@ -55,6 +55,7 @@ class Scheduler(DatabaseScheduler):
     Entry = Entry
     failures = 0
     is_stopped = False
+    looked_at = float("-inf")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         refuse_older_tables()
@@ -122,24 +123,33 @@ class Scheduler(DatabaseScheduler):
             PeriodicTask.objects.filter(name=name).update(task=entries[name]["task"], **entries[name]["options"])
         self.update_from_dict({name: entry for name, entry in entries.items() if name not in editable})
 
+    def schedule_changed(self) -> bool:
+        """Whether a row has changed. The database is not asked before each task, but as often as the sweep runs."""
+        if time.monotonic() - self.looked_at < self.max_interval:
+            return False
+        self.looked_at = time.monotonic()
+        return bool(super().schedule_changed())
+
     def enabled_models_qs(self) -> Any:
         """All enabled rows, also those due at another hour, so that a task missed in an outage is sent at once."""
         return PeriodicTask.objects.enabled()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send the task if it is this scheduler's UPDATE that changes the row; otherwise another one has sent it."""
-        row = PeriodicTask.objects.filter(pk=entry.model.pk, enabled=True).first()
-        if row is None or (row.last_run_at and not schedule_of(row).is_due(row.last_run_at).is_due):
-            return
-        now = entry.model.last_run_at
-        if not PeriodicTask.objects.filter(pk=row.pk, last_run_at=row.last_run_at).update(
-            last_run_at=now, total_run_count=F("total_run_count") + 1
-        ):
-            return
+        rows = PeriodicTask.objects.filter(pk=entry.model.pk, enabled=True)
+        last, now = entry.last_run_at, entry.model.last_run_at
+        run = {"last_run_at": now, "total_run_count": F("total_run_count") + 1}
+        if not rows.filter(last_run_at=last, date_changed=entry.model.date_changed).update(**run):
+            row = rows.first()  # it has never run, or is not as this scheduler has read it
+            if row is None or (row.last_run_at and not schedule_of(row).is_due(row.last_run_at).is_due):
+                return
+            last = row.last_run_at
+            if not rows.filter(last_run_at=last).update(**run):
+                return
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:
-            PeriodicTask.objects.filter(pk=row.pk, last_run_at=now).update(
-                last_run_at=row.last_run_at, total_run_count=row.total_run_count
+            PeriodicTask.objects.filter(pk=entry.model.pk, last_run_at=now).update(
+                last_run_at=last, total_run_count=F("total_run_count") - 1
             )
             log.warning("%s could not be sent and will be tried again: %s", entry.name, error)

@@ -16,7 +16,14 @@ from kombu.exceptions import OperationalError
 
 from campus.common.jobs import SWEEP_QUEUE, end_leases
 from campus.common.storage import is_storage_here
-from campus.monitoring.workers import forget_gone_workers, forget_worker, note_heartbeat, note_pause, note_resumption
+from campus.monitoring.workers import (
+    forget_gone_workers,
+    forget_worker,
+    max_silence,
+    note_heartbeat,
+    note_pause,
+    note_resumption,
+)
 from recognition.messages import Message
 from workers.celery import app
 from workers.faults import find_clock_problem
@@ -60,6 +67,7 @@ class Heartbeat:
         self.queues = sorted(app.amqp.queues.consume_from)
         self.children = self._living_children()
         self.beaten_at = float("-inf")
+        self.pause = settings.HEARTBEAT_SECONDS
         self.rests: dict[str, int] = {}  # how often each queue has rested
         self.resume_at: dict[str, float] = {}
         self.resumed_at: dict[str, float] = {}
@@ -67,12 +75,13 @@ class Heartbeat:
 
     def run(self) -> None:
         """Beat until the worker stops."""
-        while not self.stopped.wait(settings.HEARTBEAT_SECONDS):
+        while not self.stopped.wait(self.pause):
             self.try_to_beat()
         connection.close()
 
     def try_to_beat(self) -> None:
         """Beat once. An error of the database or the broker costs a beat."""
+        self.pause = settings.HEARTBEAT_SECONDS
         try:
             with _beat_or_fork:
                 self._beat()
@@ -91,8 +100,8 @@ class Heartbeat:
         self.children = living
         now = time.monotonic()
         # After an outage of the database nobody has been heard of: whoever lives beats first.
-        if SWEEP_QUEUE in self.queues and now - self.beaten_at < 2 * settings.HEARTBEAT_SECONDS:
-            forget_gone_workers()
+        if SWEEP_QUEUE in self.queues and now - self.beaten_at < max_silence() - settings.HEARTBEAT_SECONDS:
+            self.pause = min(self.pause, forget_gone_workers())
         self.beaten_at = now
         self._resume_queues(now)
 

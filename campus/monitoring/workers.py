@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.functions import Now
 
 from campus.common import jobs
@@ -18,7 +18,7 @@ from recognition.messages import Message
 
 log = logging.getLogger(__name__)
 
-MISSED_HEARTBEATS = 3  # until a worker is gone
+SILENT_HEARTBEATS = 2.8  # until a worker is gone: within a quarter of a minute
 
 
 def running_workers() -> QuerySet[Worker]:
@@ -59,11 +59,23 @@ def forget_worker(*, worker: str) -> None:
         log.warning("worker %s is gone; the leases of %d jobs were ended", worker, ended)
 
 
-def forget_gone_workers() -> None:
-    """End the leases of all workers that have not been heard of for a while."""
-    for pk in Worker.objects.filter(seen_at__lt=_gone_before()).values_list("pk", flat=True):
-        forget_worker(worker=pk)
+def forget_gone_workers() -> float:
+    """End the leases of all workers that have not been heard of for a while. Returns after how many seconds the next
+    one may be gone."""
+    silence = ExpressionWrapper(Now() - F("seen_at"), DurationField())
+    remaining = [max_silence()]
+    for pk, silent in Worker.objects.order_by().values_list("pk", silence):
+        if silent.total_seconds() > max_silence():
+            forget_worker(worker=pk)
+        else:
+            remaining.append(max_silence() - silent.total_seconds())
+    return min(remaining)
+
+
+def max_silence() -> float:
+    """After how many seconds without a heartbeat a worker is gone."""
+    return SILENT_HEARTBEATS * settings.HEARTBEAT_SECONDS
 
 
 def _gone_before() -> object:
-    return Now() - timedelta(seconds=MISSED_HEARTBEATS * settings.HEARTBEAT_SECONDS)
+    return Now() - timedelta(seconds=max_silence())

@@ -240,8 +240,9 @@ BROKER_URL = env.str("ROLLCALL_REDIS_URL", default="redis://127.0.0.1:6379/0")
 
 # A worker renews its lease on a job. A lease that was not renewed for LEASE_SECONDS is free for another worker.
 LEASE_SECONDS = env.int("ROLLCALL_LEASE_SECONDS", default=60)
-# A worker says so often that it runs. One that has missed three times is gone, and others take over what it held.
-HEARTBEAT_SECONDS = env.float("ROLLCALL_HEARTBEAT_SECONDS", default=4.0)
+# A worker says so often that it runs. One that is silent for almost three times as long is gone, and others take over
+# what it held.
+HEARTBEAT_SECONDS = env.float("ROLLCALL_HEARTBEAT_SECONDS", default=5.0)
 # How long the annotated video that somebody asked for is kept.
 ANNOTATED_VIDEO_HOURS = env.int("ROLLCALL_ANNOTATED_VIDEO_HOURS", default=24)
 SWEEP_SECONDS = env.int("ROLLCALL_SWEEP_SECONDS", default=15)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from celery.beat import SchedulingError
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
@@ -101,6 +102,37 @@ def test_two_schedulers_send_each_task_once(schedulers: tuple[RecordingScheduler
     assert sorted(sent) == sorted(names)
     assert one.run_due() + other.run_due() == []
     assert set(PeriodicTask.objects.values_list("total_run_count", flat=True)) == {1}
+
+
+def test_a_task_takes_one_statement_to_send() -> None:
+    scheduler = RecordingScheduler()
+    set_last_run(days=2)
+    scheduler._schedule, scheduler._heap = scheduler.all_as_schedule(), None
+    with CaptureQueriesContext(connection) as queries:
+        sent = scheduler.run_due(reload=False)
+    assert [query["sql"].split()[0] for query in queries] == ["UPDATE"] * len(sent)
+
+
+def test_a_schedule_that_has_just_been_changed_is_kept(
+    schedulers: tuple[RecordingScheduler, RecordingScheduler],
+) -> None:
+    """Though the scheduler has not read it yet."""
+    one, _other = schedulers
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(minutes=2))
+    one._schedule, one._heap = one.all_as_schedule(), None
+    schedule_every(task=PeriodicTask.objects.get(name=COLLECT_FOOTAGE.name), minutes=7)
+    assert COLLECT_FOOTAGE.name not in one.run_due(reload=False)
+
+
+def test_changed_schedules_are_looked_for_every_few_seconds_and_not_before_each_task() -> None:
+    scheduler = Scheduler(app=app)
+    scheduler.schedule_changed()
+    with CaptureQueriesContext(connection) as queries:
+        scheduler.schedule_changed()
+        assert len(queries) == 0
+        scheduler.looked_at -= app.conf.beat_max_loop_interval
+        scheduler.schedule_changed()
+        assert len(queries) == 1
 
 
 def test_one_scheduler_continues_where_the_other_stopped(

@@ -2,9 +2,16 @@
 
 import os
 import threading
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from django.db.models.functions import Now
+
+from campus.common.jobs import SWEEP_QUEUE
+from campus.monitoring.models import Worker
+from campus.monitoring.workers import forget_gone_workers, note_heartbeat
 from workers.heartbeat import Heartbeat
 
 FORKS = 20
@@ -40,3 +47,25 @@ def test_no_child_is_forked_in_the_middle_of_a_beat(monkeypatch) -> None:
         stopped.set()
         thread.join()
     assert beats
+
+
+@pytest.mark.django_db
+def test_a_worker_that_vanished_is_noticed_within_15_seconds(settings) -> None:
+    """Until then nobody is taken for gone whose heartbeat is a few seconds late."""
+    for name, silent in (("late", 2 * settings.HEARTBEAT_SECONDS), ("vanished", 14.1)):
+        note_heartbeat(worker=name, name=name, queues=["vision"])
+        Worker.objects.filter(pk=name).update(seen_at=Now() - timedelta(seconds=silent))
+    remaining = forget_gone_workers()
+    assert [worker.pk for worker in Worker.objects.all()] == ["late"]
+    assert 3 < remaining <= 15 - 2 * settings.HEARTBEAT_SECONDS, "when the sweeper's worker has to look again"
+
+
+@pytest.mark.django_db
+def test_the_sweepers_worker_looks_again_as_soon_as_another_one_may_be_gone(settings) -> None:
+    sweeper = Heartbeat(SimpleNamespace(hostname="sweeper@one", pool=SimpleNamespace(info={}, limit=1)))
+    sweeper.queues = [SWEEP_QUEUE]
+    note_heartbeat(worker="late", name="late", queues=["vision"])
+    Worker.objects.update(seen_at=Now() - timedelta(seconds=12))
+    for _ in range(2):  # the first one says nothing: the database may have been away
+        sweeper.try_to_beat()
+    assert 0 < sweeper.pause < settings.HEARTBEAT_SECONDS

@@ -99,10 +99,10 @@ class Supervisor:
     def run_step(self, step: Callable[[], None]) -> None:
         """Call the step. If the database does not answer, recording goes on, and the next step catches up."""
         try:
-            close_old_connections()
             step()
         except DatabaseError as error:
             log.warning("The database does not answer; what is recorded is kept until it does: %s", error)
+            close_old_connections()
 
     def update(self) -> None:
         due = {camera.pk: camera for camera in cameras_to_record(timezone.now())}
@@ -116,6 +116,7 @@ class Supervisor:
         self.save_clocks()
 
     def finish(self) -> None:
+        close_old_connections()  # since there is no next step that would catch up
         self.sessions.clear()
         self.save_complete_files(self.cameras_with_files())
         self.update_leases({})
