@@ -74,11 +74,9 @@ class LectureRow:
     awaits_recording: bool
 
 
-def with_to_confirm_count(lectures: QuerySet[Lecture]) -> QuerySet[Any]:
-    """Annotated with `to_confirm`: the number of students to confirm, or None."""
-    return lectures.annotate(
-        to_confirm=_count(AttendanceRecord.without_excuses.filter(machine_status=Status.TO_CONFIRM, override_status=""))
-    )
+def records_to_confirm() -> QuerySet[AttendanceRecord]:
+    """Those that a person is asked about."""
+    return AttendanceRecord.without_excuses.filter(machine_status=Status.TO_CONFIRM, override_status="")
 
 
 def lecture_rows(
@@ -90,15 +88,15 @@ def lecture_rows(
     uploads = uploads_for(user).filter(lecture=OuterRef("pk"), recording=None, expires_at__gt=timezone.now())
     collections = Collection.objects.filter(lecture=OuterRef("pk"), state__in=Collection.OPEN_STATES)
     found = (
-        with_to_confirm_count(lectures)
-        .select_related("course", "room")
+        lectures.select_related("course", "room")
         .prefetch_related("recordings")
         .annotate(
+            to_confirm=count_of_lecture(records_to_confirm()),
             signed=Exists(SignOff.objects.filter(lecture=OuterRef("pk"))),
             held=is_held(),
-            unmarked=_count(unmarked_records()),
-            attended=_count(AttendanceRecord.without_excuses.filter(attended)),
-            student_count=_count(AttendanceRecord.without_excuses.all()),
+            unmarked=count_of_lecture(unmarked_records()),
+            attended=count_of_lecture(AttendanceRecord.without_excuses.filter(attended)),
+            student_count=count_of_lecture(AttendanceRecord.without_excuses.all()),
             uploading=Exists(uploads),
             collecting=Exists(collections),
         )
@@ -106,8 +104,8 @@ def lecture_rows(
     return list(_rows(found[start : limit and start + limit], can_write=not is_auditor(user)))
 
 
-def _count(records: QuerySet[Any]) -> Subquery:
-    """How many of the records each lecture has; None for none."""
+def count_of_lecture(records: QuerySet[Any]) -> Subquery:
+    """An annotation of lectures: how many of the records each has; None for none."""
     of_lecture = records.filter(lecture=OuterRef("pk")).order_by()
     return Subquery(of_lecture.values("lecture").annotate(n=Count("pk")).values("n"))
 

@@ -1,7 +1,7 @@
 """Base classes and helpers of the admin pages."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -113,7 +113,8 @@ class KeyCheckMixin(ModelAdmin):
 
 
 class RowCollector(Collector):
-    """Collects the rows that a deletion would take along, `data`, and those that must not go, `protected`.
+    """Collects what a deletion would take along: rows in `data`, and queries in `fast_deletes` for those to which
+    nothing belongs, such as the thousands of segments of a class; and rows that must not go in `protected`.
 
     Django's NestedObjects does so too, but loads each row with its parents, to show them as a tree.
     """
@@ -130,8 +131,16 @@ class RowCollector(Collector):
         except RestrictedError as error:
             self.protected |= error.restricted_objects
 
-    def can_fast_delete(self, *_args: Any, **_kwargs: Any) -> bool:
-        return False
+    def rows_by_model(self) -> Iterator[tuple[type[Model], int, Iterable[Model]]]:
+        """The model, the number and the rows of each kind that would go."""
+        for model, rows in self.data.items():
+            yield model, len(rows), rows
+        queries: dict[type[Model], QuerySet[Any]] = {}
+        for query in self.fast_deletes:  # several may lead to the same rows
+            queries[query.model] = queries[query.model] | query if query.model in queries else query
+        for model, query in queries.items():
+            if n := query.count():
+                yield model, n, query
 
 
 class DeletionSummaryMixin(KeyCheckMixin):
@@ -145,11 +154,10 @@ class DeletionSummaryMixin(KeyCheckMixin):
         collector.collect(objs)
         protected = Counter(type(row) for row in collector.protected)
         numbers: dict[str, int] = {}
-        for rows in collector.data.values():
-            model = type(next(iter(rows)))
-            numbers[str(model._meta.verbose_name_plural)] = len(rows)
+        for model, n, rows in collector.rows_by_model():
+            numbers[str(model._meta.verbose_name_plural)] = n
             if model in self.admin_site._registry and not self._may_delete(request, model, rows):
-                protected[model] += len(rows)
+                protected[model] += n
         names = [
             f"{n} {model._meta.verbose_name if n == 1 else model._meta.verbose_name_plural}"
             for model, n in protected.items()
