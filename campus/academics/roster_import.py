@@ -10,6 +10,9 @@ from campus.academics.file_contents import Table
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_plan import ROW_FIELDS, RosterPlan, plan_roster
 from campus.academics.services import mark_rosters_changed
+from campus.accounts.history import current_user
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.common.errors import UserError
 
 
@@ -49,6 +52,9 @@ def import_roster(
         Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
         Enrolment.objects.bulk_update(plan.enrolments_changed, ["section", "valid_from", "valid_to"], batch_size=500)
         changed = [*plan.enrolments_new, *plan.enrolments_changed, *(plan.leaving if complete else ())]
+        courses = {enrolment.course_id for enrolment in changed}
         # Bulk writes send no signals.
-        mark_rosters_changed(courses=Course.objects.filter(pk__in={enrolment.course_id for enrolment in changed}))
+        mark_rosters_changed(courses=Course.objects.filter(pk__in=courses))
+        for course_id in courses:
+            record_event(current_user(), Action.CHANGED_ROSTER, course=course_id, about="imported from a table")
     return plan

@@ -13,9 +13,17 @@ from campus.accounts.roles import is_registrar
 from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import AttendanceChange, AttendanceRecord, SignOff
 from campus.attendance.selectors import can_edit_until_sign_off
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.common.errors import UserError
 
 MAX_TEXT_LENGTH = 300
+# What the audit log calls them; all else is a change of attendance.
+ACTIONS = {
+    AttendanceChange.ChangeKind.SIGNED: Action.SIGNED_OFF,
+    AttendanceChange.ChangeKind.REOPENED: Action.REOPENED,
+    AttendanceChange.ChangeKind.WATCHED: Action.SAW_VIDEO,
+}
 
 
 def lock_lecture(lecture_id: int, user: User) -> Lecture:
@@ -46,7 +54,7 @@ def log_change(
     reason: str = "",
 ) -> None:
     """Log a change after it was made: the new status is the record's status now. What one action changes shares a
-    `batch`. The class learns from it, or forgets.
+    `batch`. The class learns from it, or forgets. The audit log gets an entry, too, which outlives the lecture.
     """
     learn_later(course=lecture.course_id)
     AttendanceChange.objects.create(
@@ -61,4 +69,12 @@ def log_change(
         reason=reason.strip()[:MAX_TEXT_LENGTH],
         user=user,
         user_name=display_name(user),
+    )
+    record_event(
+        user,
+        ACTIONS.get(kind, Action.CHANGED_ATTENDANCE),
+        student=record.student_id if record else None,
+        lecture=lecture.pk,
+        course=lecture.course_id,
+        about=kind,
     )

@@ -1,6 +1,6 @@
 """Writing to the audit log."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -31,32 +31,23 @@ def record_event(
 
     `about` is a short technical remark, such as a file's kind or a row's id. It never has anybody's name or number.
     """
-    record_events(actor, action, [student], lecture=lecture, course=course, about=about)
+    _entry(actor, action, student=student, lecture=lecture, course=course, about=about).save()
 
 
-def record_events(
-    actor: AnyUser | None,
-    action: Action,
-    students: Collection[int | None],
-    *,
-    lecture: int | None = None,
-    course: int | None = None,
-    about: str = "",
-) -> None:
+def record_events(actor: AnyUser | None, action: Action, students: Iterable[int], *, about: str = "") -> None:
     """Note the same of several students, in one statement."""
+    AuditEntry.objects.bulk_create(_entry(actor, action, student=student, about=about) for student in students)
+
+
+def _entry(actor: AnyUser | None, action: Action, *, about: str, **rows: int | None) -> AuditEntry:
     person = actor if isinstance(actor, User) else None
-    AuditEntry.objects.bulk_create(
-        AuditEntry(
-            actor_id=person.pk if person else None,
-            actor_name=display_name(person) if person else "",
-            actor_role=assigned_role(person) if person else "",
-            action=action,
-            student_id=student,
-            lecture_id=lecture,
-            course_id=course,
-            about=about[:MAX_ABOUT_LENGTH],
-        )
-        for student in students
+    return AuditEntry(
+        actor_id=person.pk if person else None,
+        actor_name=display_name(person) if person else "",
+        actor_role=assigned_role(person) if person else "",
+        action=action,
+        about=about[:MAX_ABOUT_LENGTH],
+        **{f"{kind}_id": key for kind, key in rows.items()},
     )
 
 

@@ -19,7 +19,10 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.services import mark_galleries_outdated
+from campus.accounts.history import current_user
 from campus.accounts.names import display_name
+from campus.audit.models import Action
+from campus.audit.services import record_event, record_events
 from campus.biometrics.gallery_cuts import destroy_gallery, forget_in_galleries, forget_photo_in_galleries
 from campus.biometrics.look_alikes import save_look_alikes
 from campus.biometrics.models import Embedding, FacePhoto, Gallery, PhotoImport, SentPhoto
@@ -126,6 +129,7 @@ def move_photo(*, photo: FacePhoto, student: Student) -> None:
             confirmed_by="",
             **jobs.RESET_FIELDS,
         )
+        record_events(current_user(), Action.CHANGED_PHOTOS, [photo.student_id, student.pk], about=f"{photo.pk} moved")
         jobs.CHECK_PHOTO.request(photo.pk)
 
 
@@ -287,6 +291,7 @@ def request_training(*, course: Course) -> Gallery:
                 course=course,
             )
         gallery = Gallery.objects.create(course=course, embedder=course.wanted_embedder)
+        record_event(current_user(), Action.TRAINED, course=course.pk, about=f"gallery {gallery.pk}")
         jobs.TRAIN.request(gallery.pk)
     return gallery
 

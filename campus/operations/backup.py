@@ -34,6 +34,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.common.encryption import key_ids
 from campus.common.storage import FileStore, media, reports
 from campus.operations.models import Backup
@@ -193,6 +195,7 @@ def make_backup(folder: BackupFolder, parts: Iterable[str], say: Callable[[str],
             folder.write_json(name, "files", [asdict(file) for file in files.values()])
             manifest.files = len(files)
         folder.write_json(name, "manifest", asdict(manifest))
+        record_event(None, Action.BACKED_UP, about=f"{name}: {', '.join(manifest.parts)}")
         if "database" in parts:
             Backup.objects.create(name=name, size=manifest.new_bytes)
         return name
@@ -314,5 +317,6 @@ def restore_database(folder: BackupFolder, name: str) -> int:
             f"restore it there. What differs: {', '.join(sorted(different)[:5])}"
         )
     count = load_rows(_lines(folder, name))
+    record_event(None, Action.RESTORED, about=name)
     Upload.objects.filter(recording=None).delete()  # their first bytes are in no backup
     return count

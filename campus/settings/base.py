@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "campus.accounts.history.remember_request",
+    "campus.web.audited_reads.record_reads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "campus.accounts.access.ReadOnlyRoleMiddleware",
     "campus.accounts.recent_login.RecentLoginMiddleware",

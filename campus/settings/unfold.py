@@ -94,6 +94,12 @@ def unfold() -> dict[str, Any]:
                             "icon": "delete_forever",
                             "link": reverse_lazy("erasures"),
                         },
+                        {
+                            "title": gettext_lazy("Audit log"),
+                            "icon": "policy",
+                            "link": reverse_lazy("audit-log"),
+                            "permission": "campus.web.views.audit_log.may_read_log",
+                        },
                     ],
                 },
                 {

@@ -447,6 +447,15 @@ ADMIN_CHAPTER = HelpChapter(
             picture="people",
         ),
         HelpTopic(
+            views=("audit-log",),
+            title=_("Audit log"),
+            text=_(
+                "The log says who saw, changed, exported, trained or erased what. Nobody can change an entry: each has "
+                "a hash over the one before, which the server's operator can verify."
+            ),
+            picture="lock",
+        ),
+        HelpTopic(
             views=("erasures", "erasure", "student-erase", "course-erase"),
             title=_("Erasing people and classes"),
             text=_(
