@@ -14,6 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from campus.academics.models import Course
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.biometrics.models import PhotoImport
 from campus.biometrics.photo_finder import StudentFinder
 from campus.biometrics.photo_import import EMPTY_IMPORT, FileEntry, import_entries, zip_entries
@@ -77,6 +79,9 @@ def _import_files(row: PhotoImport, path: Path) -> bool:
         for found in import_entries(entries, course=row.course, add=add, put_aside=put_aside):
             row.processed += 1
             row.added += found.is_added
+            if found.photo:
+                about = f"facephoto {found.photo.pk} created"
+                record_event(row.user, Action.CHANGED_PHOTOS, student=found.photo.student_id, about=about)
             if not (found.is_added or found.is_waiting):
                 row.skipped.append(
                     [found.path, found.student.name if found.student else "", dump_message(found.reason)]

@@ -117,6 +117,7 @@ NOTED_ELSEWHERE: Final = {
     "api-annotated-video-file",
     "attendance-export-file",
     "api-attendance-export",
+    "student-data",
 }
 DOWNLOADS: Final = {Action.EXPORTED, Action.EXPORTED_AUDIT_LOG}
 
