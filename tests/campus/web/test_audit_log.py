@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.test import Client
@@ -24,6 +25,10 @@ from tests.campus.permissions import committed
 # Files without personal data, or for a program of the student or of the person themselves.
 NO_READS = {"calendar", "metrics", "api-schema", "own-photo-picture", "admin:jsi18n", "jsi18n", "api-docs"}
 PAGES = ("text/html", "application/json", "text/plain", "text/event-stream")
+
+
+def read(response: Any) -> str:
+    return b"".join(response.streaming_content).decode()
 
 
 def login(user: User) -> Client:
@@ -72,7 +77,7 @@ def test_programs_are_in_the_log_under_their_owners_names(world: World):
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     assert client.get(f"/api/v1/sightings/{world.sighting.pk}/pictures/0/").status_code == 200
     assert client.get(f"/api/v1/courses/{world.course.pk}/export/csv/").status_code == 200
-    assert b"".join(client.get("/api/v1/attendance/export/").streaming_content)
+    assert read(client.get("/api/v1/attendance/export/"))
     assert client.delete(f"/api/v1/photos/{world.photo.pk}/").status_code == 403  # a registrar's
     assert [action for action, *_ in logged(world.own)] == ["saw-faces", "exported", "exported"]
 
@@ -94,7 +99,10 @@ def test_every_file_is_listed():
 def test_changes_are_in_the_log_and_outlive_what_they_changed(world: World):
     set_override(record=world.record, status="late", reason="bus", user=world.own)
     registrar = login(world.registrar)
-    assert registrar.post(reverse("enrolment", args=[world.course.enrolments.first().pk]), {"remove": ""}).url
+    assert (
+        registrar.post(reverse("enrolment", args=[world.course.enrolments.first().pk]), {"remove": ""}).status_code
+        == 302
+    )
     assert registrar.post(reverse("institution"), {"name": "Uni"}).status_code == 302
     set_role(user=world.own, role=Role.REGISTRAR)
     Lecture.objects.filter(pk=world.lecture.pk).delete()
@@ -147,7 +155,7 @@ def test_auditors_and_administrators_search_the_log(world: World):
     assert "student 999" in page
     assert reverse("student", args=[world.student.pk]) in auditor.get(reverse("audit-log")).content.decode()
 
-    file = b"".join(auditor.get(reverse("audit-log-file"), {"action": "saw-photos"}).streaming_content).decode()
+    file = read(auditor.get(reverse("audit-log-file"), {"action": "saw-photos"}))
     (row,) = csv.DictReader(io.StringIO(file.lstrip("\N{BOM}")))
     assert (row["by"], row["student_id"]) == (str(world.own), str(world.student.pk))
     assert found(action="exported-audit-log") == ["exported-audit-log"]
