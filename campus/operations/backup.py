@@ -195,8 +195,8 @@ def make_backup(folder: BackupFolder, parts: Iterable[str], say: Callable[[str],
             folder.write_json(name, "files", [asdict(file) for file in files.values()])
             manifest.files = len(files)
         folder.write_json(name, "manifest", asdict(manifest))
-        record_event(None, Action.BACKED_UP, about=f"{name}: {', '.join(manifest.parts)}")
         if "database" in parts:
+            record_event(None, Action.BACKED_UP, about=f"{name}: {', '.join(manifest.parts)}")
             Backup.objects.create(name=name, size=manifest.new_bytes)
         return name
 
