@@ -50,6 +50,7 @@ from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.common.storage import is_storage_here, media
 from campus.consent.links import delete_expired_student_links
+from campus.recordings.direct_uploads import discard_unknown_parts, finish_direct_uploads
 from campus.recordings.models import Recording
 from campus.recordings.segment_turns import publish_due_segments, waiting_segments
 from campus.recordings.services import delete_tracks, processed_recordings, start_due_votes
@@ -194,7 +195,9 @@ def clean_up() -> None:
         delete_expired_galleries,
         delete_expired_lecture_faces,
         finish_complete_uploads,
+        finish_direct_uploads,
         delete_expired_uploads,
+        discard_unknown_parts,
         delete_expired_partial_files,
         delete_expired_file_imports,
         delete_expired_photo_imports,

@@ -27,7 +27,7 @@ from campus.api.views.privacy import ErasureViewSet
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet, TermViewSet
 from campus.api.views.token import TokenView
-from campus.api.views.uploads import UploadsView, UploadView
+from campus.api.views.uploads import UploadPartsView, UploadsView, UploadView
 
 router = SimpleRouter()
 router.register("courses", CourseViewSet, "api-course")
@@ -70,6 +70,7 @@ urlpatterns = [
     path("", include(router.urls)),
     path("uploads/", UploadsView.as_view(), name="api-uploads"),
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
+    path("uploads/<uuid:pk>/parts/", UploadPartsView.as_view(), name="api-upload-parts"),
     path("me/", MeView.as_view(), name="api-me"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

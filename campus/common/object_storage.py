@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
@@ -16,10 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 
 from campus.common.remote_storage import COPY_BYTES, RemoteStorage, check_name
-from campus.common.storage import STORAGE_MARK, StoredFile
+from campus.common.storage import STORAGE_MARK, StoredFile, UnfinishedFile
 
 # Of answers to conditional requests: the object has changed, it is gone, or another change is under way.
 CHANGED: Final = {409, 412}
+PART_SECONDS: Final = 3600  # so long a signed address takes a part
 EMPTY: Final = 416  # the object has none of the bytes that were asked for
 
 
@@ -123,6 +124,47 @@ class S3Storage(RemoteStorage):
         with _os_errors(name):
             self._client.upload_file(str(file), self._bucket, self._key(name))
 
+    def begin_parts(self, name: str) -> str:
+        with _os_errors(name):
+            return str(self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key(name))["UploadId"])
+
+    def sign_part(self, name: str, parts_id: str, number: int, size: int) -> str:
+        part = self._parts(name, parts_id) | {"PartNumber": number, "ContentLength": size}
+        with _os_errors(name):
+            return str(self._client.generate_presigned_url("upload_part", Params=part, ExpiresIn=PART_SECONDS))
+
+    def address_of_parts(self, folder: str) -> str:
+        url, _query = self.sign_part(f"{folder}/-", "-", 1, 1).split("?")
+        return url.removesuffix("-")
+
+    def find_parts(self, name: str, parts_id: str) -> dict[int, tuple[int, str]]:
+        with _os_errors(name):
+            pages = self._client.get_paginator("list_parts").paginate(**self._parts(name, parts_id))
+            parts = [part for page in pages for part in page.get("Parts", ())]
+        return {part["PartNumber"]: (part["Size"], part["ETag"]) for part in parts}
+
+    def join_parts(self, name: str, parts_id: str, tags: Sequence[str]) -> None:
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
+        with _os_errors(name):
+            self._client.complete_multipart_upload(**self._parts(name, parts_id), MultipartUpload={"Parts": parts})
+
+    def discard_parts(self, name: str, parts_id: str) -> None:
+        with suppress(FileNotFoundError), _os_errors(name):
+            self._client.abort_multipart_upload(**self._parts(name, parts_id))
+
+    def find_unfinished(self, folder: str) -> Iterator[UnfinishedFile]:
+        prefix = self._key(folder) + "/"
+        with _os_errors(folder):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=prefix)
+            uploads = [upload for page in pages for upload in page.get("Uploads", ())]
+        for upload in uploads:
+            if upload["Key"].startswith(prefix):  # not every server heeds the prefix
+                name = upload["Key"].removeprefix(f"{self._prefix}/")
+                yield UnfinishedFile(name, upload["UploadId"], upload["Initiated"])
+
+    def _parts(self, name: str, parts_id: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._key(name), "UploadId": parts_id}
+
 
 @cache
 def _client_of(_process: int, endpoint: str | None, region: str | None, *, is_patient: bool) -> Any:
@@ -131,8 +173,9 @@ def _client_of(_process: int, endpoint: str | None, region: str | None, *, is_pa
         connect_timeout=5 if is_patient else 2,
         read_timeout=60 if is_patient else 3,
         retries={"mode": "standard", "total_max_attempts": 3 if is_patient else 1},
+        signature_version="s3v4",  # which signs the size of a part
         # A store of one's own seldom has a name for each bucket.
-        s3={"addressing_style": "path" if endpoint else "auto"},
+        s3={"addressing_style": "path" if endpoint else "virtual"},
     )
     return boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
 

@@ -10,11 +10,12 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -90,6 +91,41 @@ class FileStore(Protocol):
 
     def store(self, file: Path, name: str) -> None:
         """Store a complete file of this machine, which stays there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedFile:
+    """A file of which parts may have come."""
+
+    name: str
+    parts_id: str
+    begun_at: datetime
+
+
+@runtime_checkable
+class PartsStore(FileStore, Protocol):
+    """A storage to which others may send a file straight, in parts: S3."""
+
+    def begin_parts(self, name: str) -> str:
+        """The id of a file that comes in parts, straight from whoever has them."""
+
+    def sign_part(self, name: str, parts_id: str, number: int, size: int) -> str:
+        """An address that takes this part (1 is the first), of just this size, in a PUT without credentials."""
+
+    def address_of_parts(self, folder: str) -> str:
+        """What the addresses of all parts of a folder's files begin with."""
+
+    def find_parts(self, name: str, parts_id: str) -> dict[int, tuple[int, str]]:
+        """The size and the tag of each part that has come, by its number. FileNotFoundError once it is complete."""
+
+    def join_parts(self, name: str, parts_id: str, tags: Sequence[str]) -> None:
+        """Make the file of its parts, whose tags are given in their order. Nothing more is taken for it."""
+
+    def discard_parts(self, name: str, parts_id: str) -> None:
+        """It is no error where they are gone already."""
+
+    def find_unfinished(self, folder: str) -> Iterator[UnfinishedFile]:
+        """All files of a folder that come in parts and are not complete."""
 
 
 class LocalStorage(FileSystemStorage):

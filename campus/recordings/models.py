@@ -1,7 +1,7 @@
 """Recordings, the segments that workers process, clips of footage files, and uploads in progress."""
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
@@ -16,10 +16,12 @@ from campus.common.file_names import file_suffix
 from campus.common.picture_settings import PictureSettings
 from campus.common.storage import clear_storage
 
+RECORDINGS_FOLDER: Final = "recordings"  # of the media
+
 
 def recording_path(recording: "Recording", name: str) -> str:
     """Names from outside are data, never paths: the stored name is the row's UUID."""
-    return f"recordings/{recording.id}{file_suffix(name)}"
+    return f"{RECORDINGS_FOLDER}/{recording.id}{file_suffix(name)}"
 
 
 class Recording(jobs.LeasedJob, PictureSettings):
@@ -271,7 +273,8 @@ class Upload(models.Model):
     """A recording that is being uploaded in several requests (tus 1.0).
 
     The bytes are kept in a part file until all have arrived; `offset` says how many have. `writer` names the request
-    that writes: a newer request replaces it, and the older one no longer changes anything.
+    that writes: a newer request replaces it, and the older one no longer changes anything. Where `parts_id` is set, the
+    bytes go straight to the storage instead, which knows their parts by it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -293,6 +296,7 @@ class Upload(models.Model):
         help_text=_("The recording that is removed once this one counts."),
     )
     writer = models.CharField(max_length=32, blank=True, editable=False)
+    parts_id = models.CharField(max_length=1024, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     recording = models.OneToOneField(Recording, null=True, blank=True, on_delete=models.CASCADE, related_name="upload")

@@ -8,7 +8,7 @@ anything. Nothing is kept in memory, so a restarted server continues where the r
 import fcntl
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from campus.academics.models import Lecture
 from campus.common import jobs
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.file_names import sanitize_file_name
-from campus.common.storage import local_path, media
+from campus.common.storage import PartsStore, local_path, media
 from campus.common.upload_limits import DiskFull, check_upload_size
 from campus.recordings.models import Recording, Upload, recording_path
 from campus.recordings.services import place_fields, refuse_duplicate
@@ -75,10 +75,13 @@ def create_upload(
     name = sanitize_file_name(name)
     if not size:
         raise UserError("{name} is empty. Choose another file.", name=name)
-    active = Upload.objects.filter(recording=None, expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION)
+    active = Upload.objects.filter(
+        recording=None, parts_id="", expires_at__gt=timezone.now() + UPLOAD_LIFETIME - DISK_RESERVATION
+    )
     reserved_bytes = Least(F("size") - F("offset"), F("offset") + FIRST_RESERVED_BYTES)
     reserved = active.aggregate(bytes=Sum(reserved_bytes))["bytes"] or 0
-    check_upload_size(size, local_path(), reserved=reserved)
+    # What is not sent straight to the storage after all is checked as it comes.
+    check_upload_size(size, local_path(), coming=0 if direct_store() else None, reserved=reserved)
     refuse_duplicate(lecture, sha256)
     upload = Upload(
         lecture=lecture,
@@ -128,8 +131,8 @@ def append_to_upload(
         raise UserError("These are more bytes than were announced. Start the upload again.")
     check_upload_size(length, local_path())
     writer = uuid4().hex
-    held = Upload.objects.filter(pk=upload.pk, writer=writer, recording=None)
-    if not Upload.objects.filter(pk=upload.pk, offset=offset, recording=None).update(writer=writer):
+    held = Upload.objects.filter(pk=upload.pk, writer=writer, parts_id="", recording=None)
+    if not Upload.objects.filter(pk=upload.pk, offset=offset, parts_id="", recording=None).update(writer=writer):
         raise UploadConflict(
             "The server has another number of bytes of this file. Ask it how many, and go on from there."
         )
@@ -193,7 +196,7 @@ def finish_upload(*, upload: Upload) -> Recording:
     A large file takes no longer: the worker reads it, see `verify_upload`. Raises DuplicateRecording, or DamagedUpload
     if the bytes are gone; the upload is deleted in both cases.
     """
-    part, name = part_path(upload), recording_path(Recording(pk=upload.pk), upload.original_name)
+    part = part_path(upload)
     try:
         file = part.open("rb")
     except FileNotFoundError:
@@ -202,37 +205,51 @@ def finish_upload(*, upload: Upload) -> Recording:
         delete_upload(upload=upload)
         raise DamagedUpload("The bytes of this upload are no longer on the server. Upload the file again.") from None
     with file, file_lock(file):
-        if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
-            return finished
-        recording = Recording(
-            pk=upload.pk,
-            lecture=upload.lecture,
-            file=name,
-            original_name=upload.original_name,
-            size=upload.size,
-            sha256=upload.sha256,
-            uploaded_by=upload.user,
-            replaces_id=upload.replaces_id,
-            **place_fields(upload.recording_offset),
-        )
-        try:
-            refuse_duplicate(upload.lecture, upload.sha256)
-            media().store(part, name)
-            try:
-                with transaction.atomic():
-                    recording.save(force_insert=True)
-                    Upload.objects.filter(pk=upload.pk).update(recording=recording)
-                    jobs.INGEST.request(recording.pk)
-            except IntegrityError:
-                refuse_duplicate(upload.lecture, upload.sha256)
-                raise
-        except UserError:
-            media().delete(name)
-            delete_upload(upload=upload)
-            raise
+        recording = save_as_recording(upload=upload, store=lambda name: media().store(part, name))
         part.unlink(missing_ok=True)
+    return recording
+
+
+def save_as_recording(*, upload: Upload, store: Callable[[str], None]) -> Recording:
+    """Make the recording once `store` has stored its file by that name, unless it is there already.
+
+    Raises DuplicateRecording and what `store` raises; after a UserError the upload and the file are deleted.
+    """
+    if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
+        return finished
+    name = recording_name(upload)
+    recording = Recording(
+        pk=upload.pk,
+        lecture=upload.lecture,
+        file=name,
+        original_name=upload.original_name,
+        size=upload.size,
+        sha256=upload.sha256,
+        uploaded_by=upload.user,
+        replaces_id=upload.replaces_id,
+        **place_fields(upload.recording_offset),
+    )
+    try:
+        refuse_duplicate(upload.lecture, upload.sha256)
+        store(name)
+        try:
+            with transaction.atomic():
+                recording.save(force_insert=True)
+                Upload.objects.filter(pk=upload.pk).update(recording=recording, offset=upload.size)
+                jobs.INGEST.request(recording.pk)
+        except IntegrityError:
+            if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
+                return finished
+            refuse_duplicate(upload.lecture, upload.sha256)
+            raise
+    except UserError:
+        if (finished := Recording.objects.filter(pk=upload.pk).first()) is not None:
+            return finished  # another request has made it meanwhile
+        media().delete(name)
+        delete_upload(upload=upload)
+        raise
     upload.recording = recording
-    log.info("recording %s: %d bytes for lecture %s, by tus", recording.pk, recording.size, recording.lecture_id)
+    log.info("recording %s: %d bytes for lecture %s, in parts", recording.pk, recording.size, recording.lecture_id)
     return recording
 
 
@@ -261,9 +278,12 @@ def verify_upload(*, recording: Recording) -> None:
 
 
 def delete_upload(*, upload: Upload) -> None:
-    """Delete an upload and its part file. A recording that was made of it stays."""
+    """Delete an upload and its bytes. A recording that was made of it stays."""
     Upload.objects.filter(pk=upload.pk).delete()
     part_path(upload).unlink(missing_ok=True)
+    store, name = media(), recording_name(upload)
+    if upload.parts_id and not upload.recording_id and isinstance(store, PartsStore):
+        transaction.on_commit(lambda: store.discard_parts(name, upload.parts_id), robust=True)
 
 
 def finish_complete_uploads() -> None:
@@ -284,6 +304,17 @@ def delete_expired_uploads() -> None:
     for path in local_path("uploads").glob("*.part"):
         if path.stem not in known and path.stat().st_mtime < (now - DISK_RESERVATION).timestamp():
             path.unlink(missing_ok=True)
+
+
+def direct_store() -> PartsStore | None:
+    """The storage, if recordings may be sent straight to it."""
+    store = media()
+    return store if settings.DIRECT_UPLOADS and isinstance(store, PartsStore) else None
+
+
+def recording_name(upload: Upload) -> str:
+    """By which the file of the recording is stored."""
+    return recording_path(Recording(pk=upload.pk), upload.original_name)
 
 
 def part_path(upload: Upload) -> Path:

@@ -170,6 +170,8 @@ for _folder in (DATA_DIR / "uploads", MEDIA_ROOT, STATIC_ROOT, REPORTS_DIR):
 FILE_UPLOAD_PERMISSIONS = 0o600
 # Where files are stored: empty for the folders above, or s3://bucket/prefix?endpoint=https://...
 STORAGE_URL = env.str("ROLLCALL_STORAGE_URL", default="")
+# Whether recordings are sent straight to S3, to addresses that are signed for each sender.
+DIRECT_UPLOADS = env.bool("ROLLCALL_DIRECT_UPLOADS", default=False)
 # How much of its own disk a worker uses for copies of what it reads there.
 STORAGE_CACHE_BYTES = env.int("ROLLCALL_STORAGE_CACHE_BYTES", default=50 * 1024**3)
 STORAGES = {

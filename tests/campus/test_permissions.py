@@ -159,6 +159,7 @@ def test_it_has_every_kind_of_file_the_stream_uploads_in_parts_and_the_admins_ac
     assert given >= files | {"text/event-stream", "application/octet-stream"}
     assert {"POST action=delete_selected", "POST action=cancel_all"} <= {row["verb"] for row in committed()}
     assert {row["verb"] for row in committed() if row["name"] == "api-upload"} == {"GET", "PATCH", "DELETE"}
+    assert {row["verb"] for row in committed() if row["name"] == "api-upload-parts"} == {"POST"}
 
 
 def test_head_is_answered_as_get_and_no_other_verb_opens_the_admin(world: World):

@@ -16,9 +16,12 @@ from campus.attendance.models import Sighting
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report
 from campus.common import jobs
+from campus.common.storage import media
 from campus.recordings.models import Recording, Upload
 from tests.campus.conftest import World, own_folders, video_bytes, world
 from tests.conftest import REPOSITORY
+from tests.servers.s3 import UncheckedMoto
+from tests.workers.remote_stores import use_store
 
 __all__ = ["own_folders", "video_bytes", "world"]
 
@@ -96,6 +99,23 @@ def test_from_the_file_to_the_workbook(
     recording = rollcall.recording(recording.id)
     assert rollcall.workbook(recording, tmp_path).read_bytes()[:2] == b"PK"
     assert {record.status for record in rollcall.attendance(lecture)} == {"absent"}
+
+
+def test_a_recording_goes_straight_to_the_storage(rollcall, world: World, tmp_path: Path, settings, monkeypatch):
+    settings.DIRECT_UPLOADS = True
+    file = tmp_path / "lecture.mp4"
+    file.write_bytes(bytes(range(256)) * 40_000)
+    monkeypatch.setattr(rollcall, "_append", None)
+    lecture = rollcall.lecture(rollcall.course("CS101"), datetime.fromisoformat("2026-12-01T09:00+01:00"))
+    steps: list[int] = []
+    with UncheckedMoto(tmp_path) as moto:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto.username)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto.password)
+        use_store(settings, monkeypatch, moto.storage_url("main"))
+        recording = rollcall.upload(lecture, file, lambda done, _whole: steps.append(done))
+        stored = media().read(Recording.objects.get(pk=recording.id).file.name)
+    assert stored == file.read_bytes()
+    assert steps == [0, len(stored)]
 
 
 def test_an_override_of_a_changed_record_is_refused(example, rollcall, world: World):

@@ -1,5 +1,8 @@
 """Uploads that go on where they stopped: tus 1.0 with its extensions creation, checksum, termination and expiration.
 
+Where the header Rollcall-Parts of a new upload names an address, its bytes may go straight to the storage instead, see
+`UploadPartsView`.
+
 `Upload-Metadata` takes `lecture` (its id), `filename`, and `sha256` (hexadecimal, of the whole file), by which a
 duplicate is refused before its first byte, an unfinished upload is found again, and the file is checked before
 attendance is taken. An answer after the last byte, and the refusal of a duplicate, name the recording in the header
@@ -7,6 +10,7 @@ Rollcall-Recording.
 """
 
 import binascii
+import logging
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -29,6 +33,8 @@ from rest_framework.views import APIView
 
 from campus.academics.selectors import lectures_for
 from campus.api.permissions import check_not_signed_off, request_user
+from campus.common.errors import disk_full
+from campus.recordings.direct_uploads import DirectUpload, MissingPart, continue_direct_upload, may_send_parts
 from campus.recordings.models import Recording, Upload
 from campus.recordings.selectors import find_replaceable, uploads_for
 from campus.recordings.services import DuplicateRecording
@@ -38,8 +44,11 @@ from campus.recordings.uploads import (
     append_to_upload,
     create_upload,
     delete_upload,
+    direct_store,
     finish_upload,
 )
+
+log = logging.getLogger(__name__)
 
 VERSION = "1.0.0"
 WHOLE_NUMBER = "[0-9]{1,18}"  # as the database can hold
@@ -59,12 +68,16 @@ class TusError(APIException):
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
     url = serializers.SerializerMethodField(help_text="the address for HEAD, PATCH and DELETE")
+    parts = serializers.SerializerMethodField(
+        help_text="the address that says where in the storage the bytes go; null if they can only be sent by PATCH"
+    )
 
     class Meta:
         model = Upload
         fields = [
             "id",
             "url",
+            "parts",
             "lecture",
             "original_name",
             "size",
@@ -79,6 +92,9 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     def get_url(self, upload: Upload) -> str:
         return address(upload)
 
+    def get_parts(self, upload: Upload) -> str | None:
+        return parts_address(upload)
+
 
 class UploadQuerySerializer(serializers.Serializer[Any]):
     lecture = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
@@ -88,6 +104,10 @@ class UploadQuerySerializer(serializers.Serializer[Any]):
 
 def address(upload: Upload) -> str:
     return reverse("api-upload", args=[upload.pk])
+
+
+def parts_address(upload: Upload) -> str | None:
+    return reverse("api-upload-parts", args=[upload.pk]) if may_send_parts(upload) else None
 
 
 def header(name: str, about: str, *, required: bool = True) -> OpenApiParameter:
@@ -120,7 +140,11 @@ class TusView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         status = next((status for kind, status in STATUS.items() if isinstance(exc, kind)), None)
-        response = super().handle_exception(TusError(status, str(exc)) if status else exc)
+        shown = TusError(status, str(exc)) if status else exc
+        if isinstance(exc, OSError) and not disk_full(exc):
+            log.error("%s %s: the storage cannot be used", self.request.method, self.request.path, exc_info=exc)
+            shown = TusError(503, _("The storage cannot be used at the moment. Try again in a minute."))
+        response = super().handle_exception(shown)
         if isinstance(exc, DuplicateRecording):
             response["Rollcall-Recording"] = str(exc.recording.pk)
         return response
@@ -151,9 +175,10 @@ class UploadsView(TusView):
         """Your unfinished uploads, so that they can be resumed. A file is identified by its SHA-256."""
         serializer = UploadQuerySerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
-        uploads = (
-            uploads_for(request.user).filter(recording=None, **serializer.validated_data).order_by("-created_at", "pk")
-        )
+        uploads = uploads_for(request.user).filter(recording=None, **serializer.validated_data)
+        if direct_store() is None:
+            uploads = uploads.filter(parts_id="")
+        uploads = uploads.order_by("-created_at", "pk")
         return Response(UploadSerializer(uploads, many=True).data)
 
     @extend_schema(
@@ -199,9 +224,10 @@ class UploadsView(TusView):
             offset=float(offset) if offset else None,
             replaces=find_replaceable(request.user, lecture, metadata.get("replaces", "")),
         )
-        return Response(
-            status=201, headers={"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}
-        )
+        headers = {"Location": address(upload), "Upload-Offset": "0", "Upload-Expires": expires(upload)}
+        if parts := parts_address(upload):
+            headers["Rollcall-Parts"] = parts
+        return Response(status=201, headers=headers)
 
 
 class UploadView(TusView):
@@ -272,6 +298,40 @@ class UploadView(TusView):
             return {}
         recording: Recording = upload.recording or finish_upload(upload=upload)
         return {"Rollcall-Recording": str(recording.pk)}
+
+
+class MissingPartSerializer(serializers.Serializer[MissingPart]):
+    start = serializers.IntegerField(help_text="the position of its first byte in the file")
+    size = serializers.IntegerField(help_text="in bytes")
+    url = serializers.CharField(help_text="takes these bytes in a PUT, for an hour")
+
+
+class DirectUploadSerializer(serializers.Serializer[DirectUpload]):
+    offset = serializers.IntegerField(help_text="bytes that have arrived")
+    missing = MissingPartSerializer(many=True, help_text="the next ones of them")
+    recording: serializers.PrimaryKeyRelatedField[Recording] = serializers.PrimaryKeyRelatedField(
+        read_only=True, allow_null=True, help_text="made of the parts once none is missing"
+    )
+
+
+class UploadPartsView(UploadView):
+    http_method_names = ["post", "options"]
+
+    @extend_schema(
+        operation_id="uploads_parts",
+        parameters=[TUS],
+        request=None,
+        responses={200: DirectUploadSerializer, **refused(409, 412, 460, 503)},
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Send bytes straight to the storage: the answer says which parts are missing, and where to PUT each.
+
+        Ask again until there is a recording. A new upload names this address in the header Rollcall-Parts, if its bytes
+        may be sent so. They come either so or by PATCH.
+        """
+        upload = self.upload(pk)
+        check_not_signed_off(request, upload.lecture)
+        return Response(DirectUploadSerializer(continue_direct_upload(upload=upload)).data)
 
 
 def expires(upload: Upload) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -42,6 +41,7 @@ from campus.web.lecture_result import build_lecture_result
 from campus.web.lecture_states import lecture_rows
 from campus.web.term_home import build_term_home
 from campus.web.tour import tour_for
+from campus.web.upload_form import render_with_upload_form
 from campus.web.views import StaffRequest
 
 LATEST = 4
@@ -74,12 +74,10 @@ def home(request: StaffRequest) -> HttpResponse:
         "agenda": agenda_for(request.user, Week.parse(request.GET.get("week", "")) or Week.current()),
         "this_week": Week.current(),
         "day": timezone.localdate(),
-        "form": UploadForm(),
-        "max_bytes": settings.MAX_RECORDING_BYTES,
         "term": build_term_home(request.user) if is_registrar(request.user) else None,
         "tour": tour_for(request.user),
     }
-    return render(request, "web/home.html", context)
+    return render_with_upload_form(request, "web/home.html", context, UploadForm())
 
 
 @require_safe
@@ -201,9 +199,7 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
         has_workbook = not any(recording.state == Recording.State.DONE for recording in recordings)
     context = {
         "lecture": lecture,
-        "form": form,
         "replaced": replaced,
-        "max_bytes": settings.MAX_RECORDING_BYTES,
         "uploads": uploads_for(request.user).filter(lecture=lecture, recording=None).order_by("-created_at", "pk"),
         "recordings": recordings,
         "has_workbook": has_workbook,
@@ -217,4 +213,4 @@ def lecture_page(request: StaffRequest, lecture: Lecture, form: UploadForm) -> H
             whole_log="log" in request.GET,
         ),
     }
-    return render(request, "web/lecture.html", context, status=400 if form.errors else 200)
+    return render_with_upload_form(request, "web/lecture.html", context, form)

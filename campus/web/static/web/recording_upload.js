@@ -98,6 +98,7 @@ if (form && window.tus) {
           const query = new URLSearchParams({ lecture: form.dataset.lecture, sha256, ...(replaces && { replaces }) });
           const answer = await fetch(`${form.dataset.endpoint}?${query}`, { headers: { Accept: "application/json" } });
           earlier = (await answer.json())[0];
+          if (window.DirectUpload && earlier?.parts) Object.assign(earlier, await window.DirectUpload.ask(earlier.parts, headers));
         } catch {
           // The server checks for an earlier upload again when this one starts.
         }
@@ -109,9 +110,11 @@ if (form && window.tus) {
     }
 
     createUpload(earlier) {
-      return new window.tus.Upload(this.file, {
+      const Upload = window.DirectUpload && (!earlier || earlier.parts) ? window.DirectUpload : window.tus.Upload;
+      return new Upload(this.file, {
         endpoint: form.dataset.endpoint,
         uploadUrl: earlier ? earlier.url : null,
+        partsUrl: earlier ? earlier.parts : null,
         chunkSize: CHUNK_BYTES,
         headers,
         metadata: { lecture: form.dataset.lecture, filename: this.file.name, ...(this.sha256 && { sha256: this.sha256 }), ...(replaces && { replaces }) },
