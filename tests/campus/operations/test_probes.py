@@ -16,7 +16,7 @@ from campus.monitoring.workers import note_heartbeat
 from campus.operations.models import RequestCount
 from campus.operations.request_counts import BOUNDS, RequestCounter, counter
 from campus.operations.selectors import count_jobs, schedule_lateness
-from campus.recordings.models import Segment
+from campus.recordings.models import Recording, Segment
 from campus.web.views.health import find_readiness
 from tests.campus import factories
 
@@ -117,6 +117,16 @@ def test_the_metrics_say_what_waits_and_is_late(metrics_on, client: Client, db):
     assert values["rollcall_recordings", "processing"] == 1
     assert values["rollcall_storage_free_bytes", "media"] > 0
     assert values["rollcall_alarms", "queue"] == 0
+
+
+def test_the_metrics_count_the_segments_of_a_week(metrics_on, client: Client, db):
+    for index, state in enumerate([*Segment.State.values, Segment.State.DONE]):
+        factories.planned(segments=index + 1).segments.update(state=state)
+    old = factories.planned()
+    Recording.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=8))
+    values = read_metrics(client)
+    counts = {state: values["rollcall_segments", state] for state in Segment.State.values}
+    assert counts == {"pending": 1, "done": 2 + 4, "failed": 3}
 
 
 def test_the_metrics_cost_few_queries_however_much_there_is(metrics_on, client: Client, db):
