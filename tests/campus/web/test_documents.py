@@ -229,7 +229,7 @@ def test_pages_ask_the_database_a_fixed_number_of_times(
         reverse("compare"),
     ]
     for path in paths:
-        with django_assert_max_num_queries(17):
+        with django_assert_max_num_queries(18):
             assert lecturer.get(path).status_code == 200
 
 
