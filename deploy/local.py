@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,7 @@ START_TIMEOUT_SECONDS = 60  # for a child to answer
 STOP_TIMEOUT_SECONDS = 15  # for a child to finish its task; otherwise another one takes over when the lease ends
 FIRST_RESTART_SECONDS = 1.0  # until a child that has stopped is started again; twice as long each time
 MAX_RESTART_SECONDS = 60.0
+LOCKED_SECONDS = 1.0  # that another program may hold the database before people are told
 STABLE_SECONDS = 60.0  # that a child has to run, so that the next pause is short again
 PR_SET_PDEATHSIG = 1
 
@@ -268,8 +270,30 @@ def prepare_database() -> None:
     django.setup()
     from django.core.management import call_command
 
+    _wait_while_locked()
     _refuse_other_version()
     call_command("migrate", verbosity=0)
+
+
+def _wait_while_locked() -> None:
+    """Wait as long as another program writes to the SQLite database, and say so."""
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return
+    file, has_said_so = connection.settings_dict["NAME"], False
+    with closing(sqlite3.connect(file, timeout=LOCKED_SECONDS, isolation_level=None)) as database:
+        while True:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            if not has_said_so:
+                sys.stderr.write(f"Another program is using the database {file}. Rollcall starts once it is free.\n")
+                sys.stderr.flush()
+                has_said_so = True
 
 
 def _refuse_other_version() -> None:

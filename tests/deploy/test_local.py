@@ -209,3 +209,17 @@ def test_a_locked_database_ends_nothing_and_a_page_says_so(start: Callable[..., 
     assert log_in()[0] == 200
     assert set(before) <= set(living(before)), "no process has ended"
     assert "started again" not in rollcall.output_text()
+
+
+def test_a_start_waits_while_another_program_holds_the_database(start: Callable[..., Rollcall], tmp_path: Path) -> None:
+    file = tmp_path / "var" / "rollcall.sqlite3"
+    file.parent.mkdir()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        rollcall = start()
+        sentence = f"Another program is using the database {file}. Rollcall starts once it is free.\n"
+        wait_until(lambda: sentence in rollcall.output_text() or rollcall.process.poll() is not None, "it says so")
+    rollcall.wait_until_ready()
+    assert rollcall.output_text().count(sentence) == 1
+    assert "Traceback" not in rollcall.output_text()
+    assert requests.get(rollcall.url("/login/"), timeout=60).status_code == 200
