@@ -8,7 +8,7 @@ import redis
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from campus.common.database_clock import DatabaseClock
+from campus.common.database_clock import DatabaseClock, database_now
 from campus.common.encryption import DecryptionError, UnknownKey
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.storage import is_storage_here
@@ -68,6 +68,8 @@ _database_clock = DatabaseClock()
 def find_clock_problem() -> Message | None:
     """What is wrong with this machine's clock, if it is too wrong to do any job."""
     difference = abs(timezone.now() - _database_clock.now())
+    if difference > MAX_CLOCK_DIFFERENCE:  # or this machine has slept, by which the monotonic clock does not go on
+        difference = abs(timezone.now() - database_now())
     if difference <= MAX_CLOCK_DIFFERENCE:
         return None
     return Message(

@@ -92,32 +92,32 @@ class Heartbeat:
     def _beat(self) -> None:
         """Say that this worker runs, and do what is due."""
         note_heartbeat(worker=WORKER_ID, name=self.name, queues=self.queues, processes=self.pool.limit)
-        self._pause_if_clock_is_wrong()
+        now, clock_problem = time.monotonic(), find_clock_problem()
+        if clock_problem:
+            self._pause_all_queues(clock_problem, now)
         living = self._living_children()
         for child in self.children - living:
             if ended := end_leases(f"{WORKER_ID}-{child}-", count_attempts=True):
                 log.warning("process %d died; the leases of %d jobs were ended", child, ended)
         self.children = living
-        now = time.monotonic()
         # After an outage of the database nobody has been heard of: whoever lives beats first.
         if SWEEP_QUEUE in self.queues and now - self.beaten_at < max_silence() - settings.HEARTBEAT_SECONDS:
             self.pause = min(self.pause, forget_gone_workers())
         self.beaten_at = now
-        self._resume_queues(now)
+        if not clock_problem:
+            self._resume_queues(now)
 
     def _living_children(self) -> set[int]:
         return set(self.pool.info.get("processes", ()))
 
-    def _pause_if_clock_is_wrong(self) -> None:
-        if problem := find_clock_problem():
-            for queue in sorted(app.amqp.queues.consume_from):
-                log.error("%s takes nothing from the queue %s for now: %s", self.name, queue, problem)
-                # At the start: before the first message is taken.
-                self.consumer.call_soon(self.consumer.cancel_task_queue, queue)
-                note_pause(worker=WORKER_ID, queue=queue, problem=problem)
-
-    def _can_work(self) -> bool:
-        return is_storage_here() and not find_clock_problem()
+    def _pause_all_queues(self, problem: Message, now: float) -> None:
+        """Until the first beat with a clock that is right: no job has to be tried to see that it is."""
+        for queue in sorted(app.amqp.queues.consume_from):
+            log.error("%s takes nothing from the queue %s for now: %s", self.name, queue, problem)
+            # At the start: before the first message is taken.
+            self.consumer.call_soon(self.consumer.cancel_task_queue, queue)
+            note_pause(worker=WORKER_ID, queue=queue, problem=problem)
+            self.resume_at[queue] = now
 
     def _resume_queues(self, now: float) -> None:
         for queue in self.queues:
@@ -125,7 +125,7 @@ class Heartbeat:
                 if now - self.resumed_at.get(queue, now) > SOUND_AFTER_SECONDS:
                     self.rests.pop(queue, None)
                 continue
-            if queue not in self.resume_at or (now >= self.resume_at[queue] and not self._can_work()):
+            if queue not in self.resume_at or (now >= self.resume_at[queue] and not is_storage_here()):
                 rests = self.rests[queue] = self.rests.get(queue, 0) + 1
                 self.resume_at[queue] = now + min(FIRST_REST_SECONDS * 2 ** min(rests - 1, 16), MAX_REST_SECONDS)
             elif now >= self.resume_at[queue]:

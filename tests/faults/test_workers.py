@@ -182,6 +182,27 @@ def test_a_machine_without_the_storage_takes_itself_out(campus: Campus, tmp_path
     assert statuses(lecture) == EXPECTED
 
 
+@pytest.mark.fault("A clock is wrong and right in turns")
+def test_a_clock_that_is_right_again_costs_no_wait(campus: Campus) -> None:
+    clock = campus.folder / "clock"
+    clock.write_text("0")
+    worker = campus.worker(FAULT_CLOCK=str(clock), ROLLCALL_HEARTBEAT_SECONDS="0.5")
+    wait_until(lambda: "ready" in worker.log.read_text(), "it runs")
+
+    def are_queues_paused() -> bool:
+        return any(row.paused_queues for row in running_workers())
+
+    for seconds in (86400, -3600, 600, -600, 3600):
+        clock.write_text(str(seconds))
+        wait_until(are_queues_paused, "it takes nothing")
+        clock.write_text("0")
+        wait_until(lambda: not are_queues_paused(), "it goes on at once", seconds=30)
+    lecture = campus.lecture(4)
+    recording = campus.wait_until_ended(campus.upload(lecture, SEGMENTS))
+    assert (recording.state, recording.coverage) == ("done", 1), recording.error
+    assert statuses(lecture) == EXPECTED
+
+
 @pytest.mark.fault("A full disk")
 def test_a_full_disk_only_delays(campus: Campus, tmp_path: Path) -> None:
     full = tmp_path / "the disk is full"

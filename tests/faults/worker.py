@@ -27,7 +27,7 @@ if "FAULT_CLOCK" in os.environ:
     right_time, clock = time.time, Path(os.environ["FAULT_CLOCK"])
 
     def wrong_time() -> float:
-        with suppress(OSError):  # no file, or no descriptor left to read it
+        with suppress(OSError, ValueError):  # no file, no descriptor left to read it, or it is being written
             return right_time() + float(clock.read_text())
         return right_time()
 
