@@ -23,7 +23,7 @@ class Chaos:
         self.campus, self.postgres = campus, postgres
         self.random = random.Random(seed)  # noqa: S311 - the same faults again
         self.counts: Counter[str] = Counter()
-        self.ends: dict[str, tuple[float, Callable[[], None]]] = {}  # by what is at fault
+        self.ends: dict[str, tuple[float, Callable[[], object]]] = {}  # by what is at fault
         self.workers: dict[int, Worker] = {}
 
     def start_worker(self, number: int) -> None:
@@ -62,7 +62,7 @@ class Chaos:
                 del self.ends[subject]
                 end()
 
-    def _note(self, fault: str, subject: str, seconds: float, end: Callable[[], None]) -> None:
+    def _note(self, fault: str, subject: str, seconds: float, end: Callable[[], object]) -> None:
         self.counts[fault] += 1
         self.ends[subject] = (time.monotonic() + self.random.uniform(0, seconds), end)
 
@@ -124,14 +124,8 @@ class Chaos:
         number = self.random.choice(list(self.workers))
         if f"clock {number}" not in self.ends:
             clock = self.campus.folder / f"clock{number}"
-
-            def set_clock(seconds: int) -> None:
-                new = clock.with_suffix(".new")
-                new.write_text(str(seconds))
-                new.replace(clock)
-
-            set_clock(self.random.choice([-86400, -3600, -60, 60, 3600, 86400]))
-            self._note("a clock is off", f"clock {number}", 20, lambda: set_clock(0))
+            clock.write_text(str(self.random.choice([-86400, -3600, -60, 60, 3600, 86400])))
+            self._note("a clock is off", f"clock {number}", 20, lambda: clock.write_text("0"))
 
     def repeat_messages(self) -> None:
         """All messages that wait, once more."""
