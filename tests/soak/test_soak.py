@@ -40,6 +40,7 @@ FAULTS_SECONDS = 60 * MINUTES - 60  # the minute is for what is undisturbed befo
 COURSES, STUDENTS, WORKERS = 4, 4, 3
 SECONDS_BETWEEN_FAULTS = (1, 3)
 SECONDS_OF_A_SEGMENT = 0.5
+DEADLINE_SECONDS = 900  # workers rest for up to five minutes
 # A kill may meet the same segment again and again, which is not its fault.
 MAX_ATTEMPTS = 20
 # Growth of a worker's main process from the first third to the last one that is none.
@@ -81,14 +82,13 @@ class Soak:
         return sorted(rows)
 
     def wait_until_at_rest(self) -> None:
-        """Until nothing is left to do: for as long as a slow machine takes, while recordings end. Workers rest for up to
-        five minutes.
-        """
+        """Until nothing is left to do: for as long as a slow machine takes, while recordings end."""
         are_open = Recording.objects.filter(state__in=OPEN_STATES)
         for left in range(are_open.count(), 0, -1):
-            wait_until(partial(lambda left: are_open.count() < left, left), "another recording ends", seconds=900)
-        wait_until(lambda: not any(job.waiting().exists() for job in jobs.JOBS), "no job waits")
-        wait_until(lambda: not Report.objects.filter(sha256="").exists(), "all workbooks are written")
+            wait_until(partial(lambda left: are_open.count() < left, left), "another recording ends", DEADLINE_SECONDS)
+        wait_until(lambda: not any(job.waiting().exists() for job in jobs.JOBS), "no job waits", DEADLINE_SECONDS)
+        unwritten = Report.objects.filter(sha256="")
+        wait_until(lambda: not unwritten.exists(), "all workbooks are written", DEADLINE_SECONDS)
 
     def sizes(self) -> Counter[str]:
         return table_rows() + stored_files(self.campus)
