@@ -77,6 +77,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,  # a full Redis refuses to write
     worker_consumer="workers.consumer:Consumer",
+    worker_pool="workers.pool:TaskPool",
     # A task continues while the broker is away: its result goes into the database.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_max_tasks_per_child=200,

@@ -19,8 +19,8 @@ LEFT_BYTES = 64 * 1024  # on a disk that is nearly full
 class Chaos:
     """Begins faults at random. Each ends by itself; at most one of a kind goes on at a time."""
 
-    def __init__(self, campus: Campus, postgres: Postgres, seed: int) -> None:
-        self.campus, self.postgres = campus, postgres
+    def __init__(self, campus: Campus, postgres: Postgres, seed: int, *, fills_disk: bool) -> None:
+        self.campus, self.postgres, self.fills_disk = campus, postgres, fills_disk
         self.random = random.Random(seed)  # noqa: S311 - the same faults again
         self.counts: Counter[str] = Counter()
         self.ends: dict[str, tuple[float, Callable[[], object]]] = {}  # by what is at fault
@@ -49,9 +49,9 @@ class Chaos:
             self.restart_broker,
             self.empty_broker,
             self.restart_database,
-            self.fill_disk,
             self.step_clock,
             self.repeat_messages,
+            *([self.fill_disk] if self.fills_disk else []),
         ]
         self.random.choice(faults)()
 
