@@ -192,6 +192,8 @@ def test_soak(
     assert not grown, "rows or files that recordings do not have when nothing disturbs them"
     assert not queued
     assert levels[1] - levels[0] < LEVEL_MEGABYTES
+    logs = {worker.log for worker in campus.workers}
+    assert not [log.name for log in logs if "Unrecoverable error" in log.read_text()], "a worker gave up by itself"
 
 
 def assert_nobody_died(chaos: Chaos) -> None:
