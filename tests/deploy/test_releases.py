@@ -40,9 +40,9 @@ class Migration(migrations.Migration):
 def release(folder: Path) -> Path:
     """A folder with the program, as an installation has it."""
     folder.mkdir()
-    for name in ("deploy", "recognition", "workers"):
+    for name in ("deploy", "locks", "recognition", "tools", "workers"):
         (folder / name).symlink_to(ROOT / name)
-    for name in ("manage.py", "pyproject.toml"):
+    for name in ("manage.py", "pyproject.toml", "requirements-facenet.txt"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "campus", folder / "campus", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

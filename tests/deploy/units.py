@@ -45,23 +45,34 @@ class Systemd:
             process.wait(STOP_SECONDS)
 
     def stop_all(self) -> None:
-        for unit in list(self.processes):
-            self.stop(unit)
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(STOP_SECONDS)
+        self.processes.clear()
         for listener in self.sockets.values():
             listener.close()
+
+    def command_of(self, command: list[str]) -> list[str]:
+        """How a unit's command is run here."""
+        return [sys.executable, *command[1:]]
+
+    def environment_of(self, text: str) -> dict[str, str]:
+        """Of the unit with this text."""
+        return self.environment
 
     def _start(self, unit: str, text: str) -> None:
         commands = [shlex.split(line) for line in re.findall(r"^ExecStart(?:Pre)?=(.*)$", text, re.MULTILINE)]
         for command in commands:
             assert command[0] == "/opt/rollcall/.venv/bin/python"
-            command = [sys.executable, *(word.replace("%%", "%") for word in command[1:])]
-            folder = self.program.resolve()
+            command = self.command_of([word.replace("%%", "%") for word in command])
+            folder, environment = self.program.resolve(), self.environment_of(text)
             if "Type=oneshot" in text:
-                subprocess.run(command, cwd=folder, env=self.environment, check=True)
+                subprocess.run(command, cwd=folder, env=environment, check=True)
                 continue
             passed: tuple[int, ...] = ()
             if f"Requires={unit}.socket" in text:
                 self.address(unit)
                 passed = (self.sockets[unit].fileno(),)
                 command = ["bash", "-c", TAKE_SOCKET, "bash", str(passed[0]), *command]
-            self.processes[unit] = subprocess.Popen(command, cwd=folder, env=self.environment, pass_fds=passed)
+            self.processes[unit] = subprocess.Popen(command, cwd=folder, env=environment, pass_fds=passed)
