@@ -138,6 +138,18 @@ class Crop:
     box: Box | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody whom a vote took for nobody on the roster, and whose embeddings are forgotten since.
+
+    Tracks of one stranger have one `key`. `is_static` and `resembles` are as in `UnknownPerson`.
+    """
+
+    key: str
+    is_static: bool = False
+    resembles: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One face followed through one segment.
@@ -145,7 +157,8 @@ class Track:
     `times` (n,) and `boxes` (n, 4) are where it was seen. `embeddings` (k, d) float32 unit vectors and `qualities` (k,)
     0..1 are those of its k best observations. `crops` are pictures of at most three of these, the most typical first.
     `motion` says how much the place where the face was first seen changed later: 1 less the correlation of the
-    pictures, so 0 is not at all and 1 entirely. It is 1 where the face was seen only once.
+    pictures, so 0 is not at all and 1 entirely. It is 1 where the face was seen only once. A track of a `stranger` has
+    no embeddings any more.
     """
 
     segment: int
@@ -155,6 +168,11 @@ class Track:
     qualities: NDArray[np.float32]
     crops: tuple[Crop, ...]
     motion: float = 1.0
+    stranger: Stranger | None = None
+
+    def forget_embeddings(self, stranger: Stranger | None = None) -> "Track":
+        """The same track without what says whose face it is by its looks."""
+        return replace(self, embeddings=self.embeddings[:0], qualities=self.qualities[:0], stranger=stranger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

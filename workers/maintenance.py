@@ -17,9 +17,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 
 from campus.academics.file_imports import delete_expired_file_imports
-from campus.accounts.history import delete_old_events
 from campus.accounts.services import delete_expired_sessions
-from campus.attendance.annotated_videos import delete_expired_annotated_videos
 from campus.attendance.collected_lectures import finish_collected_lectures, unfinished_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.recurring_people import courses_to_compare, request_due_comparisons
@@ -30,10 +28,9 @@ from campus.attendance.reports import (
     write_requested_reports,
 )
 from campus.attendance.roster_changes import courses_with_changed_roster, recount_changed_rosters
-from campus.attendance.snapshots import delete_expired_snapshots
+from campus.attendance.strangers import delete_tracks_of_strangers
 from campus.audit.services import seal_entries, unsealed_entries
 from campus.biometrics.basis import forget_ended_bases
-from campus.biometrics.lecture_faces import delete_expired_lecture_faces
 from campus.biometrics.photo_zip import delete_expired_photo_imports
 from campus.biometrics.services import (
     check_waiting_photos,
@@ -50,6 +47,7 @@ from campus.common import periodic_tasks
 from campus.common.jobs import JOBS, Job, not_leased
 from campus.common.storage import is_storage_here, media
 from campus.consent.links import delete_expired_student_links
+from campus.privacy.retention import apply_retention
 from campus.recordings.direct_uploads import discard_unknown_parts, finish_direct_uploads
 from campus.recordings.models import Recording
 from campus.recordings.segment_turns import publish_due_segments, waiting_segments
@@ -184,16 +182,16 @@ def queued_keys(job: Job, connection: Connection) -> set[str]:
 def clean_up() -> None:
     """Delete what has expired, and measure the clocks of the cameras.
 
-    Tracks go as soon as no vote needs them, because they contain embeddings of bystanders.
+    Tracks go as soon as no vote needs them.
     """
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it deletes nothing.")
         return
     run_steps(
+        delete_tracks_of_strangers,
         delete_old_tracks,
         forget_ended_bases,
         delete_expired_galleries,
-        delete_expired_lecture_faces,
         finish_complete_uploads,
         finish_direct_uploads,
         delete_expired_uploads,
@@ -202,15 +200,21 @@ def clean_up() -> None:
         delete_expired_file_imports,
         delete_expired_photo_imports,
         delete_expired_student_links,
-        delete_expired_snapshots,
-        delete_expired_annotated_videos,
         delete_expired_sessions,
-        delete_old_events,
         measure_clock_offsets,
         delete_expired_footage_files,
         delete_expired_alarms,
         delete_broken_uploads,
     )
+
+
+@app.task(name=periodic_tasks.APPLY_RETENTION.task)
+def delete_by_rules() -> None:
+    """Delete what the retention rules say."""
+    if not is_storage_here():
+        log.error("This machine does not reach the storage, so it deletes nothing.")
+        return
+    apply_retention()
 
 
 def delete_broken_uploads() -> None:

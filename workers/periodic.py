@@ -25,4 +25,3 @@ def send_weekly_registers() -> None:
 @app.task(name=periodic_tasks.WAKE_DELIVERIES.task)
 def wake_deliveries() -> None:
     outbox.requeue_due_deliveries()
-    outbox.delete_expired_deliveries()

@@ -173,6 +173,9 @@ class Course(KeyedModel):
     gallery_outdated_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since then a training is due; empty when none is.")
     )
+    lecture_faces_since = models.DateTimeField(
+        null=True, editable=False, help_text="No faces of lectures before it are learnt, as the retention rules say."
+    )
     roster_changed_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since then lectures are due a recount; empty when none is.")
     )

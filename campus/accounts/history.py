@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -16,7 +15,6 @@ from campus.accounts.names import display_name
 from campus.accounts.recent_login import confirm_login
 from campus.accounts.session_store import LOGIN_KEY
 
-EVENT_RETENTION = timedelta(days=180)
 _current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 # What a browser calls itself, and what people call it. The first that fits counts: most claim to be others, too.
 BROWSERS = {
@@ -88,8 +86,3 @@ def note_login(*, request: HttpRequest, user: User, **_signal: Any) -> None:
     }
     confirm_login(request)
     record_event(user=user, kind=AccountEvent.Kind.LOGGED_IN)
-
-
-def delete_old_events() -> None:
-    """Delete what happened half a year ago."""
-    AccountEvent.objects.filter(created_at__lt=timezone.now() - EVENT_RETENTION).delete()

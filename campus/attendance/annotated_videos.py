@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.utils import timezone
 
 from campus.academics.models import Student
 from campus.accounts.roles import AnyUser
@@ -17,7 +15,7 @@ from campus.attendance.models import AnnotatedVideo, AttendanceChange
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.file_responses import video_response
-from campus.common.storage import read_media_or_nothing, write_media
+from campus.common.storage import delete_media_after_commit, read_media_or_nothing, write_media
 from campus.recordings.models import Recording
 from campus.recordings.selectors import recordings_for
 from recognition.types import Attendance, FacePath, SegmentResult
@@ -44,6 +42,8 @@ def request_annotated_video(
     videos of the user."""
     if recording.state not in (Recording.State.DONE, Recording.State.NEEDS_REVIEW):
         raise UserError("Attendance has not been taken from this recording. Wait until it is done.")
+    if recording.footage_deleted_at:
+        raise UserError("The recording is deleted, as the retention rules say, so no video can be made of it.")
     start, end = 0.0, recording.duration
     if moment is not None:
         if not 0 <= moment <= recording.duration:
@@ -63,9 +63,8 @@ def request_annotated_video(
         if created:
             if AnnotatedVideo.objects.filter(user=user).count() > MAX_VIDEOS_PER_USER:
                 raise UserError(
-                    "You have {most} annotated videos, each kept for {hours} hours. Ask again when one is deleted.",
+                    "You have {most} annotated videos. Ask again when one is deleted, which is soon.",
                     most=MAX_VIDEOS_PER_USER,
-                    hours=settings.ANNOTATED_VIDEO_HOURS,
                 )
             jobs.ANNOTATE.request(video.pk)
     return video
@@ -95,13 +94,6 @@ def _log_view(video: AnnotatedVideo) -> None:
     log_change(recording.lecture, video.user, AttendanceChange.ChangeKind.WATCHED, about=about)
 
 
-def delete_expired_annotated_videos() -> None:
-    """Delete annotated videos that were made a while ago; they can be made again."""
-    made_before = timezone.now() - timedelta(hours=settings.ANNOTATED_VIDEO_HOURS)
-    for video in AnnotatedVideo.objects.filter(created_at__lt=made_before):
-        video.delete()
-
-
 def dump_paths(*, results: Iterable[SegmentResult], attendance: Attendance) -> bytes:
     """Where the faces were, as `store_face_paths` keeps it."""
     from recognition.tracking.face_paths import collect_face_paths, dump_face_paths
@@ -119,6 +111,11 @@ def read_face_paths(recording: Recording) -> tuple[FacePath, ...]:
     from recognition.tracking.face_paths import load_face_paths
 
     return load_face_paths(read_media_or_nothing(_face_paths_file(recording)))
+
+
+def delete_face_paths(*, recording: Recording) -> None:
+    """Delete what `store_face_paths` kept, once the transaction is committed."""
+    delete_media_after_commit(_face_paths_file(recording))
 
 
 def _face_paths_file(recording: Recording) -> str:

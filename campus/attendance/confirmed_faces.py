@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.academics.services import mark_galleries_outdated
@@ -19,7 +18,6 @@ from campus.attendance.models import AttendanceRecord, FaceOverride, Sighting, U
 from campus.attendance.selectors import can_edit_until_sign_off
 from campus.attendance.statuses import ATTENDED, meaning_of
 from campus.biometrics.lecture_faces import (
-    LECTURE_FACE_RETENTION,
     ConfirmedFace,
     decide_lecture_face,
     replace_lecture_faces,
@@ -52,7 +50,8 @@ def decide_face(*, face: LectureFace, is_learnt: bool, user: User) -> None:
 
 
 def confirmed_faces(course: Course) -> Iterator[ConfirmedFace]:
-    """The confirmed face crops of the class's students in its lectures of the last year.
+    """The confirmed face crops of the class's students in its lectures. Where the retention rules have deleted a
+    recording's crops, the copies that the class has learnt from stand for them.
 
     Students who can't be told from another one are left out.
     """
@@ -61,18 +60,21 @@ def confirmed_faces(course: Course) -> Iterator[ConfirmedFace]:
     scope: dict[str, Any] = {
         "recording__lecture__course": course,
         "recording__lecture__cancelled": False,
-        "recording__lecture__starts_at__gte": timezone.now() - LECTURE_FACE_RETENTION,
         "recording__held": False,
     }
+    copies: dict[tuple[int, int], list[LectureFace]] = {}
+    without_crops = course.lectures.filter(recordings__crops_deleted_at__isnull=False)
+    for face in LectureFace.objects.filter(lecture__in=without_crops):
+        copies.setdefault((face.lecture_id, face.student_id), []).append(face)
     sightings = Sighting.objects.filter(Q(present=True) | Q(to_confirm=True), **scope)
     for sighting in sightings.select_related("recording__lecture").defer("face_positions"):
         attendance = (sighting.recording.lecture_id, sighting.student_id)
         if sighting.student_id not in in_doubt and attendance in (seen_by_machine if sighting.present else to_confirm):
-            yield from _crops_of(sighting, sighting.student_id)
+            yield from _crops_of(sighting, sighting.student_id, copies)
     named = UnknownPerson.objects.filter(override__action=FaceOverride.Action.NAMED, is_static=False, **scope)
     for person in named.select_related("recording__lecture", "override").defer("face_positions"):
         if person.student_id is not None:
-            yield from _crops_of(person, person.student_id)
+            yield from _crops_of(person, person.student_id, copies)
 
 
 def _attendances_confirmed_by_people(course: Course) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
@@ -91,13 +93,14 @@ def _attendances_confirmed_by_people(course: Course) -> tuple[set[tuple[int, int
     return in_any_way, alone
 
 
-def _crops_of(face: Sighting | UnknownPerson, student: int) -> Iterator[ConfirmedFace]:
+def _crops_of(
+    face: Sighting | UnknownPerson, student: int, copies: dict[tuple[int, int], list[LectureFace]]
+) -> Iterator[ConfirmedFace]:
     lecture = face.recording.lecture
-    for crop in face.crops:
+    crops = [(crop["file"], crop["quality"]) for crop in face.crops]
+    if face.recording.crops_deleted_at:
+        crops = [(copy.crop, copy.quality) for copy in copies.pop((lecture.pk, student), [])]
+    for crop, quality in crops:
         yield ConfirmedFace(
-            student=student,
-            lecture=lecture.pk,
-            starts_at=lecture.starts_at,
-            crop=crop["file"],
-            quality=crop["quality"],
+            student=student, lecture=lecture.pk, starts_at=lecture.starts_at, crop=crop, quality=quality
         )

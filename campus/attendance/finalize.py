@@ -15,6 +15,7 @@ from campus.attendance.joint_vote import Vote, gather_parts, link_unknown_people
 from campus.attendance.proposals import save_attendance, store_crops
 from campus.attendance.recording_review import publish_result, recheck_places
 from campus.attendance.reports import request_recording_report
+from campus.attendance.strangers import forget_strangers
 from campus.biometrics.gallery_files import load_gallery
 from campus.biometrics.models import Gallery
 from campus.biometrics.selectors import HAS_FILE, embedder_in_use, gallery_for
@@ -111,6 +112,7 @@ def finalize_recording(*, recording: Recording, vote: Vote) -> None:
             save_attendance(recording=result.part.recording, attendance=result.attendance)
             store_face_paths(recording=result.part.recording, paths=paths)
         link_unknown_people(voted)
+        transaction.on_commit(lambda: forget_strangers(voted))  # after the deletion of what no vote needs
         if [part.recording for part in parts] != consecutive_uploads(recording) or any(
             identity_overrides(part.recording) != part.overrides for part in parts
         ):

@@ -22,10 +22,11 @@ MIN_PAUSE_SECONDS = 60.0  # between two files in the vote, so that no face is fo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A recording with its tracks, and the second at which it begins in the vote."""
+    """A recording with its tracks, the files that they are in, and the second at which it begins in the vote."""
 
     recording: Recording
     start: float
+    files: list[str]
     results: list[SegmentResult] = field(repr=False)
     overrides: list[IdentityOverride]
 
@@ -42,23 +43,24 @@ class PartAttendance:
 
 def gather_parts(recording: Recording) -> list[Part]:
     """The recording, among the other uploads of its lecture with which it is voted on, in the order of time."""
+    from recognition.tracking.result_file import load_segment_result
+
     parts: list[Part] = []
     for row in consecutive_uploads(recording):
         start = 0.0
         if parts:
             first, last = parts[0].recording, parts[-1]
             start = max(row.offset - first.offset, last.start + last.recording.duration + MIN_PAUSE_SECONDS)
-        parts.append(Part(recording=row, start=start, results=_load_results(row), overrides=identity_overrides(row)))
+        files = _track_files(row)
+        results = [load_segment_result(read_media_or_nothing(file)) for file in files]
+        parts.append(Part(recording=row, start=start, files=files, results=results, overrides=identity_overrides(row)))
     return parts
 
 
-def _load_results(recording: Recording) -> list[SegmentResult]:
-    """The tracks of the recording's segments, in order."""
-    from recognition.tracking.result_file import load_segment_result
-
+def _track_files(recording: Recording) -> list[str]:
+    """The files with the tracks of the recording's segments, in order."""
     done = [segment for segment in recording.segments.all() if segment.state == Segment.State.DONE]
-    done.sort(key=lambda segment: (segment.start, segment.index))
-    return [load_segment_result(read_media_or_nothing(segment.result)) for segment in done]
+    return [segment.result for segment in sorted(done, key=lambda segment: (segment.start, segment.index))]
 
 
 def vote_on_parts(parts: Sequence[Part], vote: Vote, *args: Any, strictness: str) -> list[PartAttendance]:

@@ -173,6 +173,18 @@ def refresh_lecture_reports(*, lecture: Lecture) -> None:
         write_lecture_report(lecture=lecture)
 
 
+def delete_report(*, report: Report) -> None:
+    """Delete a workbook, with what was written beside it. A download writes a new one."""
+    name = report.file_name
+    report.delete()
+    transaction.on_commit(lambda: _delete_files(name), robust=True)
+
+
+def _delete_files(name: str) -> None:
+    for file in (name, f"{name.removesuffix('.xlsx')}_moodle.csv"):
+        reports().delete(file)
+
+
 def refresh_report(*, report: Report) -> Report:
     """The report, up to date: its workbook is written again if the records or the students' excuses have changed
     since, or if the file is missing.

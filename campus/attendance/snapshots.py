@@ -1,12 +1,10 @@
 """Snapshots: whole frames of a recording as evidence. A worker extracts one when somebody asks for it."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from campus.attendance.models import Snapshot
 from campus.cctv.models import FootageFile
@@ -15,7 +13,6 @@ from campus.common.errors import UserError
 from campus.common.storage import write_media
 from campus.recordings.models import Recording
 
-SNAPSHOT_RETENTION = timedelta(days=7)
 MAX_SNAPSHOTS = 500  # of a recording, and of the programs of a user; beyond it, the oldest go
 MAX_WAITING_SNAPSHOTS = 50  # of the programs of a user
 
@@ -58,12 +55,6 @@ def finish_snapshot(*, snapshot: Snapshot, jpeg: bytes) -> None:
     name = f"snapshots/{snapshot.recording_id or snapshot.footage_file_id}/{snapshot.pk}.jpg"
     write_media(name, jpeg)
     jobs.finish(snapshot, Snapshot.State.READY, file=name)
-
-
-def delete_expired_snapshots() -> None:
-    """Delete snapshots that were requested a while ago. They show the whole room, and can be extracted again."""
-    finished = Snapshot.objects.exclude(state=Snapshot.State.QUEUED)
-    finished.filter(published_at__lt=timezone.now() - SNAPSHOT_RETENTION).delete()
 
 
 def delete_snapshots_as_counted(*, recording: Recording) -> None:

@@ -9,12 +9,12 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 import numpy as np
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import QuerySet
 
 from campus.academics.models import Course
 from campus.academics.services import mark_galleries_outdated
@@ -29,7 +29,6 @@ from recognition.vectors import Floats, normalise
 log = logging.getLogger(__name__)
 
 MAX_LECTURE_FACES = 12  # of a student in a class: the best of the latest lectures
-LECTURE_FACE_RETENTION = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +45,15 @@ class ConfirmedFace:
 @transaction.atomic
 def replace_lecture_faces(*, course: Course, confirmed: Iterable[ConfirmedFace]) -> None:
     """Keep copies of the latest of these faces, and nothing else of this class's lectures. Nothing is learnt of whoever
-    may not be recognised.
+    may not be recognised, and lectures whose faces the retention rules have deleted are left alone.
 
     What a person has decided about a face that stays holds.
     """
-    known = {
-        (face.student_id, face.lecture_id, face.sha256): face
-        for face in LectureFace.objects.select_for_update(of=("self",)).filter(lecture__course=course)
-    }
+    faces = LectureFace.objects.select_for_update(of=("self",)).filter(lecture__course=course)
+    if since := Course.objects.values_list("lecture_faces_since", flat=True).get(pk=course.pk):
+        faces = faces.filter(lecture__starts_at__gte=since)
+        confirmed = [face for face in confirmed if face.starts_at >= since]
+    known = {(face.student_id, face.lecture_id, face.sha256): face for face in faces}
     allowed = set(students_with_basis(course.students.all(), course).values_list("pk", flat=True))
     for face in _latest(face for face in confirmed if face.student in allowed):
         try:
@@ -81,12 +81,17 @@ def _latest(confirmed: Iterable[ConfirmedFace]) -> Iterator[ConfirmedFace]:
             yield face
 
 
-def delete_expired_lecture_faces() -> None:
-    """Forget the faces of lectures that are more than a year ago; their classes are trained again."""
-    expired = LectureFace.objects.filter(lecture__starts_at__lt=timezone.now() - LECTURE_FACE_RETENTION)
-    mark_galleries_outdated(courses=Course.objects.filter(lectures__faces__in=expired).distinct())
-    students = set(expired.values_list("student", flat=True))
-    expired.delete()
+@transaction.atomic
+def forget_lecture_faces(*, faces: QuerySet[LectureFace], before: dict[int, datetime]) -> None:
+    """Delete these faces; their classes are trained again. `before`: by the ids of classes, the time of lectures from
+    which on the class learns.
+    """
+    courses = Course.objects.filter(lectures__faces__in=faces).distinct()
+    mark_galleries_outdated(courses=courses)
+    for course in courses:
+        Course.objects.filter(pk=course.pk).update(lecture_faces_since=before[course.pk])
+    students = set(faces.values_list("student", flat=True))
+    faces.delete()
     for student in students:
         forget_photo_in_galleries(student)
 

@@ -177,6 +177,8 @@ def update_recordings_of(*, lecture: Lecture) -> None:
     the rest. If all cameras of the room show the whole lecture, its collection is complete.
     """
     lecture = Lecture.objects.select_for_update().get(pk=lecture.pk)
+    if lecture.recordings.filter(file="").exclude(footage_deleted_at=None).exists():
+        return  # what it shows is deleted, as the retention rules say, and its result stays
     footage = clip_plans_for(lecture)
     recordings = {
         recording.camera: recording for recording in lecture.recordings.filter(file="").select_related("camera")

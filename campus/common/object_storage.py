@@ -101,8 +101,18 @@ class S3Storage(RemoteStorage):
         return True
 
     def delete(self, name: str) -> None:
+        key = self._key(name)
         with _os_errors(name):
-            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+            answer = self._client.delete_object(Bucket=self._bucket, Key=key)
+            if "VersionId" in answer or answer.get("DeleteMarker"):
+                self._delete_versions(key)
+
+    def _delete_versions(self, key: str) -> None:
+        """All that a bucket with versioning has kept of an object, with the marks of its deletions."""
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key):
+            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                if entry["Key"] == key:
+                    self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=entry["VersionId"])
 
     def walk(self, folder: str = "") -> Iterator[StoredFile]:
         prefix = self._key(folder) + "/" if folder else self._prefix + "/"

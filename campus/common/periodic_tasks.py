@@ -60,8 +60,19 @@ WAKE_DELIVERIES = PeriodicJob(
     label=gettext_lazy("Retry messages that could not be delivered"),
 )
 CLEAN_UP = PeriodicJob(name="clean_up", schedule=timedelta(hours=1), label=gettext_lazy("Delete expired data"))
+APPLY_RETENTION = PeriodicJob(
+    name="apply_retention", schedule=timedelta(hours=1), label=gettext_lazy("Delete what the retention rules say")
+)
 
-PERIODIC_JOBS = (SWEEP, COLLECT_FOOTAGE, CHECK_ALARMS, SEND_WEEKLY_REGISTERS, WAKE_DELIVERIES, CLEAN_UP)
+PERIODIC_JOBS = (
+    SWEEP,
+    COLLECT_FOOTAGE,
+    CHECK_ALARMS,
+    SEND_WEEKLY_REGISTERS,
+    WAKE_DELIVERIES,
+    CLEAN_UP,
+    APPLY_RETENTION,
+)
 
 
 def schedule_by(now: Callable[[], datetime], task: PeriodicTask) -> Any:

@@ -19,7 +19,6 @@ from recognition.messages import Message
 
 # How long after each failed try the next one follows; after the last pause the message is given up.
 RETRY_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
-DELIVERY_RETENTION = timedelta(days=30)
 
 
 def queue_email(*, to: str, event: str, key: str, subject: str, body: str) -> None:
@@ -87,12 +86,6 @@ def requeue_due_deliveries() -> int:
         )
         jobs.DELIVER.request(*due)
     return len(due)
-
-
-def delete_expired_deliveries() -> None:
-    """Delete messages that were sent or given up a month ago: they hold personal data."""
-    closed = Delivery.objects.filter(state__in=(Delivery.State.SENT, Delivery.State.FAILED))
-    closed.filter(created_at__lt=timezone.now() - DELIVERY_RETENTION).delete()
 
 
 def retry_delivery(*, delivery: Delivery) -> None:

@@ -23,6 +23,7 @@ from campus.biometrics.gallery_cuts import forget_in_galleries
 from campus.biometrics.models import Embedding, LectureFace
 from campus.common import jobs
 from campus.privacy import erasure_steps as steps
+from campus.privacy.legal_holds import refuse_if_held
 from campus.privacy.models import Erasure
 from campus.privacy.texts import Terms
 
@@ -57,8 +58,9 @@ MIN_NUMBER_LENGTH = 4  # of a student number that is looked for by itself: “12
 def request_student_erasure(*, student: Student, user: User) -> Erasure:
     """Have a student erased. From now on nothing recognises the student; a worker removes the rest within the hour.
 
-    Raises PermissionDenied for all but registrars.
+    Raises PermissionDenied for all but registrars, and UserError where a legal hold is in force.
     """
+    refuse_if_held(student=student)
     words = {
         str(student),
         student.name,
@@ -82,8 +84,9 @@ def request_student_erasure(*, student: Student, user: User) -> Erasure:
 def request_course_erasure(*, course: Course, user: User) -> Erasure:
     """Have a class erased, with its lectures, recordings and attendance. Its students stay.
 
-    Raises PermissionDenied for all but registrars.
+    Raises PermissionDenied for all but registrars, and UserError where a legal hold is in force.
     """
+    refuse_if_held(course=course)
     return _request(Erasure.Kind.COURSE, course.pk, {course.code}, user)
 
 

@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from campus.common import jobs
 from campus.common.encrypted_fields import EncryptedTextField
+from campus.privacy.retention_models import LegalHold as LegalHold
+from campus.privacy.retention_models import RetentionRule as RetentionRule
+from campus.privacy.retention_models import RetentionRun as RetentionRun
 
 
 class Erasure(jobs.LeasedJob):

@@ -129,6 +129,12 @@ class Recording(jobs.LeasedJob, PictureSettings):
     coverage = models.FloatField(_("share that could be processed"), default=0, editable=False)
     planned_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
+    footage_deleted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the retention rules deleted what was recorded."
+    )
+    crops_deleted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the retention rules deleted the pictures of students' faces."
+    )
 
     class Meta:
         verbose_name = _("recording")
@@ -219,6 +225,9 @@ class Segment(jobs.LeasedJob):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PENDING)
     progress = models.FloatField(_("progress"), default=0, help_text=_("0 to 1, of the current attempt"))
     result = models.CharField(_("file with the tracks"), max_length=200, blank=True)
+    strangers_forgotten = models.BooleanField(
+        default=False, editable=False, help_text="Whether the tracks hold embeddings of matched students alone."
+    )
     faces = models.PositiveIntegerField(_("faces"), default=0)
     tracks = models.PositiveIntegerField(_("tracks"), default=0)
     light = models.FloatField(
@@ -262,6 +271,7 @@ UNPROCESSED: dict[str, Any] = {
     "motion": None,
     "recognised_students": [],
     "result": "",
+    "strangers_forgotten": False,
     "error": "",
     "error_detail": "",
     "finished_at": None,

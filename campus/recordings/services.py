@@ -133,9 +133,12 @@ def dismiss_recording(*, recording: Recording, user: User | None) -> None:
 
 
 def retry_recording(*, recording: Recording, user: User | None) -> None:
-    """Process the failed segments again, and vote again. Raises UserError if nothing failed."""
+    """Process the failed segments again, and vote again. Raises UserError if nothing failed, or nothing is left to
+    process.
+    """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        _refuse_deleted_footage(recording)
         # Segments that are done but whose tracks have been deleted need to be processed again, too.
         again = recording.segments.filter(Q(state=Segment.State.FAILED) | Q(state=Segment.State.DONE, result=""))
         failed = recording.state == Recording.State.FAILED
@@ -164,10 +167,11 @@ def retry_recording(*, recording: Recording, user: User | None) -> None:
 
 def restart_recording(*, recording: Recording, user: User | None) -> None:
     """Take attendance again from the start, whatever the state. The previous result stays until the new one is
-    there.
+    there. Raises UserError where the footage is deleted.
     """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().get(pk=recording.pk)
+        _refuse_deleted_footage(recording)
         Recording.objects.filter(pk=recording.pk).update(
             state=Recording.State.UPLOADED,
             run=recording.run + 1,
@@ -199,6 +203,14 @@ def change_picture(*, recording: Recording, user: User | None, **changes: object
         recording.save(update_fields=PICTURE_FIELDS)
         restart_recording(recording=recording, user=user)
     log.info("recording %s: picture settings changed by user %s: %s", recording.pk, user and user.pk, changes)
+
+
+def _refuse_deleted_footage(recording: Recording) -> None:
+    if recording.footage_deleted_at:
+        raise UserError(
+            "The recording was deleted on {day}, as the retention rules say. Its result stays as it is.",
+            day=timezone.localtime(recording.footage_deleted_at).date(),
+        )
 
 
 def _delete_segments(recording: Recording) -> None:

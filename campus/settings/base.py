@@ -246,8 +246,6 @@ LEASE_SECONDS = env.int("ROLLCALL_LEASE_SECONDS", default=60)
 # A worker says so often that it runs. One that is silent for almost three times as long is gone, and others take over
 # what it held.
 HEARTBEAT_SECONDS = env.float("ROLLCALL_HEARTBEAT_SECONDS", default=5.0)
-# How long the annotated video that somebody asked for is kept.
-ANNOTATED_VIDEO_HOURS = env.int("ROLLCALL_ANNOTATED_VIDEO_HOURS", default=24)
 SWEEP_SECONDS = env.int("ROLLCALL_SWEEP_SECONDS", default=15)
 MAX_ATTEMPTS = env.int("ROLLCALL_MAX_ATTEMPTS", default=3)
 

@@ -90,6 +90,11 @@ def unfold() -> dict[str, Any]:
                             "link": reverse_lazy("institution"),
                         },
                         {
+                            "title": gettext_lazy("Retention"),
+                            "icon": "auto_delete",
+                            "link": reverse_lazy("retention"),
+                        },
+                        {
                             "title": gettext_lazy("Erasures"),
                             "icon": "delete_forever",
                             "link": reverse_lazy("erasures"),

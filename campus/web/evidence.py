@@ -68,7 +68,7 @@ def evidence_for(record: AttendanceRecord) -> list[Evidence]:
 def request_frames(appearance: Appearance) -> list[Frame]:
     """The full frames of the crops; those that do not exist yet are requested from a worker."""
     recording = appearance.recording
-    if recording.state != Recording.State.DONE:
+    if recording.state != Recording.State.DONE or recording.footage_deleted_at:
         return []
     frames = []
     for crop in appearance.crops:

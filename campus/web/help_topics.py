@@ -456,6 +456,15 @@ ADMIN_CHAPTER = HelpChapter(
             picture="lock",
         ),
         HelpTopic(
+            views=("retention", "course-retention", "legal-hold-create"),
+            title=_("Retention"),
+            text=_(
+                "Each rule says after how many days something is deleted, and how much that is today. "
+                "A legal hold keeps everything of a class, a lecture or a student until it ends."
+            ),
+            picture="photos",
+        ),
+        HelpTopic(
             views=("erasures", "erasure", "student-erase", "course-erase"),
             title=_("Erasing people and classes"),
             text=_(

@@ -75,7 +75,8 @@ def vote(
     The results may come in any order. Labels that the gallery doesn't know are not recognisable. Students of the
     gallery who are not on the roster still keep a face from being taken for somebody else. A face whose identity was
     overridden takes no part: it comes back among the unknown people with the override's key, and nobody of the same
-    moments is taken for that student. Of several overrides of one face the last one counts.
+    moments is taken for that student. Of several overrides of one face the last one counts. The strangers of earlier
+    votes, whose embeddings are forgotten, come back as they were found then.
 
     Raises GalleryMismatch when the tracks were made by another embedder than the gallery.
     """
@@ -86,7 +87,10 @@ def vote(
     people = [
         person for person in link_tracks(tracks, gallery.linking_threshold) if len(person.times) >= min(min_samples, 2)
     ]
-    people, overridden = _split_overridden(people, overrides)
+    earlier = _earlier_strangers(results)
+    people, overridden = _split_overridden([*people, *earlier], overrides)
+    earlier_strangers = [person for person in people if person.tracks[0].stranger]
+    people = [person for person in people if not person.tracks[0].stranger]
     static_faces: list[Person] = []
     if not info.is_photo:
         people, static_faces = separate_static_faces(people, gallery.linking_threshold)
@@ -98,7 +102,7 @@ def vote(
         matches.setdefault(identity.label, []).append((person, identity))
     timing = _Timing(
         duration=info.duration,
-        sample_interval=median_sample_interval(tracks),
+        sample_interval=median_sample_interval([*tracks, *(track for person in earlier for track in person.tracks)]),
         max_gap=policy.longest_bridged_gap(info.duration),
     )
     presences = []
@@ -116,6 +120,7 @@ def vote(
     unknown = [
         *(_unknown_person(group, timing, gallery) for group in stranger_groups),
         *(_unknown_person(group, timing, gallery, is_static=True) for group in static_groups),
+        *(_unknown_person([person], timing, gallery) for person in earlier_strangers),
         *(_unknown_person(group, timing, gallery, override_key=override.key) for override, group in overridden),
     ]
     return Attendance(info.duration, tuple(presences), tuple(unknown))
@@ -167,19 +172,32 @@ def _presence(
     )
 
 
+def _earlier_strangers(results: Sequence[SegmentResult]) -> list[Person]:
+    """Each stranger of earlier votes as one person, in whatever seats."""
+    tracks_of: dict[str, list[Track]] = {}
+    for track in sorted((track for result in results for track in result.tracks), key=lambda track: track.times[0]):
+        if track.stranger:
+            tracks_of.setdefault(track.stranger.key, []).append(track)
+    return [Person(tracks) for tracks in tracks_of.values()]
+
+
 def _unknown_person(
     people: Sequence[Person], timing: _Timing, gallery: Gallery, *, is_static: bool = False, override_key: str = ""
 ) -> UnknownPerson:
     intervals = timing.intervals(people)
+    known = [track.stranger for person in people for track in person.tracks if track.stranger]
+    embedded = [person for person in people if person.observation_count]
+    forgotten = [person for person in people if not person.observation_count]
+    seats = [*embedded, *(Person([track]) for person in forgotten for track in person.tracks)]
     return UnknownPerson(
         intervals=intervals,
         seconds=sum(end - start for start, end in intervals),
         crops=best_crops(people),
-        is_static=is_static,
+        is_static=is_static or any(stranger.is_static for stranger in known),
         override_key=override_key,
-        face_positions=tuple(person.face_position for person in people),
+        face_positions=tuple(person.face_position for person in seats),
         tracks=tuple(track for person in people for track in person.tracks),
-        resembles=_resembled_students(people, gallery),
+        resembles=_resembled_students(embedded, gallery) if embedded else known[0].resembles,
     )
 
 

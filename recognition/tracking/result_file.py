@@ -8,9 +8,9 @@ import numpy as np
 
 from recognition.errors import RecognitionError
 from recognition.files import READ_ERRORS
-from recognition.types import Crop, SegmentResult, Track
+from recognition.types import Crop, SegmentResult, Stranger, Track
 
-FORMAT = 2
+FORMAT = 3
 
 
 def dump_segment_result(result: SegmentResult) -> bytes:
@@ -22,6 +22,10 @@ def dump_segment_result(result: SegmentResult) -> bytes:
         "faces": result.faces,
         "segments": [track.segment for track in result.tracks],
         "motions": [track.motion for track in result.tracks],
+        "strangers": [
+            track.stranger and (track.stranger.key, track.stranger.is_static, track.stranger.resembles)
+            for track in result.tracks
+        ],
         "crops": [[(crop.time, crop.quality) for crop in track.crops] for track in result.tracks],
     }
     arrays: dict[str, Any] = {}
@@ -56,6 +60,7 @@ def load_segment_result(content: bytes) -> SegmentResult:
                         for j, (time, quality) in enumerate(crops)
                     ),
                     motion=manifest["motions"][i],
+                    stranger=_load_stranger(manifest["strangers"][i]),
                 )
                 for i, crops in enumerate(manifest["crops"])
             )
@@ -64,3 +69,10 @@ def load_segment_result(content: bytes) -> SegmentResult:
     return SegmentResult(
         embedder=manifest["embedder"], frames=manifest["frames"], faces=manifest["faces"], tracks=tracks
     )
+
+
+def _load_stranger(stranger: Any) -> Stranger | None:
+    if stranger is None:
+        return None
+    key, is_static, resembles = stranger
+    return Stranger(key=key, is_static=is_static, resembles=tuple(resembles))

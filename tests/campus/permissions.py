@@ -42,7 +42,7 @@ from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
 from campus.consent.links import renew_student_link, student_link_token
 from campus.outbox.models import Delivery, Webhook
-from campus.privacy.models import Erasure
+from campus.privacy.models import Erasure, LegalHold
 from campus.recordings.models import Upload
 from recognition.messages import Message
 from tests.campus import factories
@@ -192,6 +192,7 @@ def things(world: World) -> dict[str, object]:
         "import import-calendar imports roster": FileImport.objects.create(
             user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER, original_name="roster.csv"
         ).pk,
+        "legal-holds": LegalHold.objects.create(lecture=factories.lecture(), reason="x", user_name="registrar").pk,
         "erasures": Erasure.objects.create(
             kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,

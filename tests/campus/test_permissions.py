@@ -78,6 +78,7 @@ FORMS = {
     "course-roster",
     "course-roster-preview",
     "course-timetable-preview",
+    "legal-hold-create",
     "student-erase",
 }
 READABLE = ("changelist", "change", "history", "download", "picture", "thumbnail")

@@ -16,6 +16,7 @@ from campus.attendance.models import AnnotatedVideo, AttendanceChange
 from campus.attendance.proposals import save_attendance
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.privacy.retention import apply_retention
 from campus.recordings.models import Recording
 from recognition.annotate import COLOURS
 from recognition.media.video import probe, sample_frames
@@ -24,7 +25,6 @@ from tests.campus import factories
 from tests.recognition import people, video_files
 from workers.annotate import annotate
 from workers.leased_task import run_attempt
-from workers.maintenance import clean_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,7 +150,7 @@ def test_a_request_that_waits_is_not_repeated_and_moments_lie_in_the_recording(r
 def test_it_is_deleted_after_a_day(recording: Recording, lecturer, settings) -> None:
     old, new = (drawn(request_annotated_video(recording=recording, user=lecturer, moment=second)) for second in (3, 9))
     AnnotatedVideo.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=25))
-    clean_up()
+    apply_retention()
     assert list(AnnotatedVideo.objects.all()) == [new]
     assert [file_of(video).exists() for video in (old, new)] == [False, True]
 

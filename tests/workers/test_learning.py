@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance import confirmed_faces, face_overrides, overrides
-from campus.attendance.models import Sighting, UnknownComparison, UnknownPerson
+from campus.attendance.models import Sighting, SignOff, UnknownComparison, UnknownPerson
 from campus.attendance.recording_review import remove_recording
 from campus.attendance.recurring_people import identify_in_lectures, recurring_people, request_due_comparisons
 from campus.biometrics import lecture_faces, services
@@ -20,6 +20,7 @@ from campus.biometrics.models import LectureFace
 from campus.biometrics.selectors import needs_training
 from campus.common import jobs
 from campus.common.storage import local_path
+from campus.privacy.retention import apply_retention
 from recognition.identification import gallery as galleries
 from tests.campus import factories
 from tests.faults import fake_vision
@@ -27,7 +28,6 @@ from tests.workers.classroom import add_photos, create_class, train_gallery
 from tests.workers.test_aggregate import create_processed_recording, run_vote
 from workers import unknown_people, vision
 from workers.leased_task import run_attempt
-from workers.maintenance import clean_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -172,9 +172,26 @@ def test_twelve_of_the_latest_lectures_are_kept_for_a_year(course: Course) -> No
     assert LectureFace.objects.count() == lecture_faces.MAX_LECTURE_FACES
     assert {face.lecture_id for face in LectureFace.objects.all()} == {lecture.pk for lecture in held[1:-1]}
     Lecture.objects.filter(pk=held[1].pk).update(starts_at=year_ago + timedelta(minutes=5))
-    clean_up()
+    apply_retention()
     assert LectureFace.objects.count() == 9
     assert Course.objects.get(pk=course.pk).gallery_outdated_at, "it is due a training"
+    learn(course)
+    learnt = {face.lecture_id for face in LectureFace.objects.all()}
+    assert learnt == {held[0].pk, *(lecture.pk for lecture in held[2:-1])}, "no picture brings the others back"
+
+
+def test_what_is_learnt_stays_when_the_lectures_pictures_are_deleted(course: Course) -> None:
+    lecture = hold_lecture(course, 0)
+    sign_off(lecture)
+    learnt = learn(course)
+    SignOff.objects.update(signed_at=timezone.now() - timedelta(days=31))
+    apply_retention()
+    recording = lecture.recordings.get()
+    assert recording.crops_deleted_at
+    assert not list(local_path(f"crops/{recording.pk}").glob("*"))
+    assert learn(course) == learnt != {}
+    overrides.reopen_lecture(lecture=lecture, user=factories.registrar(), reason="wrong")
+    assert learn(course) == {}, "as long as it is confirmed"
 
 
 def test_a_class_learns_only_from_its_own_lectures(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:

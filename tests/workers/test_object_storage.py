@@ -63,3 +63,19 @@ def test_wrong_credentials_are_the_machines_fault(
     with pytest.raises(OSError, match="refused") as caught:
         media().read("a")
     assert find_fault(caught.value) == Fault.MACHINE
+
+
+def test_a_deletion_leaves_no_version_in_a_bucket_that_keeps_them() -> None:
+    client = cast(S3Storage, media())._client
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        for content in (b"a face", b"the same face"):
+            media().write("crops/a.jpg", content)
+        media().write("crops/a.jpg.other", b"another's")
+        media().delete("crops/a.jpg")
+        answer = client.list_object_versions(Bucket=BUCKET)
+        kept = [entry["Key"] for kind in ("Versions", "DeleteMarkers") for entry in answer.get(kind, ())]
+        assert [key for key in kept if "crops/" in key and "a.jpg" in key and not key.endswith(".other")] == []
+        assert media().read("crops/a.jpg.other") == b"another's"
+    finally:
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})

@@ -1,6 +1,7 @@
 """Snapshots are taken from the recording when somebody requests them."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,15 @@ from django.utils import timezone
 from PIL import Image
 
 from campus.attendance.models import Snapshot
-from campus.attendance.snapshots import SNAPSHOT_RETENTION, finish_snapshot, request_footage_snapshot, request_snapshot
+from campus.attendance.snapshots import finish_snapshot, request_footage_snapshot, request_snapshot
 from campus.common import jobs
 from campus.common.storage import read_media
+from campus.privacy.retention import apply_retention
 from campus.recordings.models import Recording
 from recognition.media.video import probe
 from tests.campus import factories
 from tests.recognition import video_files
 from workers.leased_task import run_attempt
-from workers.maintenance import clean_up
 from workers.snapshots import take_snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,8 +58,8 @@ def test_a_moment_without_a_picture_fails(recording: Recording) -> None:
 
 def test_snapshots_expire(recording: Recording, settings) -> None:
     old, new = (run_snapshot(request_snapshot(recording=recording, time=time)) for time in (1.0, 2.0))
-    Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - SNAPSHOT_RETENTION)
-    clean_up()
+    Snapshot.objects.filter(pk=old.pk).update(published_at=timezone.now() - timedelta(days=7))
+    apply_retention()
     assert [Path(settings.MEDIA_ROOT, snapshot.file).exists() for snapshot in (old, new)] == [False, True]
     assert list(Snapshot.objects.all()) == [new]
     assert run_snapshot(request_snapshot(recording=recording, time=1.0)).state == "ready"

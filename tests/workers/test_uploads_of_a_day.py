@@ -13,15 +13,20 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
 from campus.attendance.face_overrides import name_unknown_person
 from campus.attendance.models import UnknownPerson
 from campus.attendance.recording_review import accept_recording, move_recording, place_recording
+from campus.attendance.strangers import MAX_WAIT, delete_tracks_of_strangers
 from campus.common import jobs
+from campus.common.storage import read_media
 from campus.recordings.models import Recording
 from campus.recordings.review import review_messages
 from campus.recordings.services import start_due_votes
+from recognition.tracking.result_file import load_segment_result
+from recognition.types import Track
 from tests.campus import factories
 from tests.faults import fake_vision
 from tests.workers.classroom import add_photos, create_class, train_gallery
@@ -189,7 +194,7 @@ def test_files_that_are_processed_together_are_voted_on_together(
     assert [recording.unknown_people.count() for recording in recordings] == [1, 0, 1]
     client.force_login(teacher)
     page = client.get(reverse("lecture", args=[lecture.pk])).content.decode()
-    assert page.count("unknown-people/") == 2, "one person, with a link and a picture"
+    assert page.count("unknown-people/") == 1, "one person"
     seen_later = last.unknown_people.get()
     assert seen_later.same_as == first.unknown_people.get()
     page = client.get(reverse("unknown-person", args=[seen_later.pk])).content.decode()
@@ -225,8 +230,43 @@ def test_three_files_without_a_clock_wait_until_they_are_placed(lecture: Lecture
     assert {recording.state for recording in lecture.recordings.all()} == {"done"}
     assert statuses(lecture) == RIGHT
     people = UnknownPerson.objects.filter(recording__lecture=lecture)
-    assert (people.count(), people.filter(same_as=None).count()) == (3, 1), "voted on together"
+    assert (people.count(), people.filter(same_as=None).count()) == (3, 3), "each was forgotten before the next came"
     assert not any(factories.tracks_folder(part).exists() for part in parts)
+
+
+def test_kept_tracks_hold_no_embedding_of_a_stranger(lecture: Lecture, teacher: User) -> None:
+    stranger, other = 30, 31
+    first = upload(lecture, [[0, 1, stranger, other]] * 4, name="part0.mp4", started_at=lecture.starts_at.isoformat())
+    seen = {row.index: (row.seconds, row.crops) for row in first.unknown_people.all()}
+    tracks = kept_tracks(first)
+    assert {bool(len(track.embeddings)) for track in tracks if track.stranger is None} == {True}
+    assert {len(track.embeddings) for track in tracks if track.stranger} == {0}
+    assert (len(tracks), len({track.stranger for track in tracks})) == (16, 3), "two strangers, and no others"
+    student = lecture.course.students.get(name="Student 5")
+    name_unknown_person(person=first.unknown_people.first(), student=student, user=teacher)
+    began = lecture.starts_at + timedelta(minutes=4)
+    upload(lecture, [ATTENDING] * 6, name="part1.mp4", started_at=began.isoformat())
+    assert {(row.seconds, row.crops[0]["file"]) for row in first.unknown_people.all()} == {
+        (seconds, crops[0]["file"]) for seconds, crops in seen.values()
+    }, "the vote over both files knows them still"
+    assert lecture.records.get(student=student).status == "left_early"
+
+
+def test_tracks_of_strangers_wait_some_hours_for_another_file_and_no_longer(lecture: Lecture) -> None:
+    content = [json.dumps({"segments": [[*ATTENDING, 30]] * 4, "n": n}).encode() for n in range(2)]
+    first, _under_way = [factories.recording(lecture, content=one, original_name="part.mp4") for one in content]
+    process(first)
+    assert all(len(track.embeddings) for track in kept_tracks(first)), "for the vote over both"
+    delete_tracks_of_strangers()
+    assert factories.tracks_folder(first).exists()
+    first.segments.update(finished_at=timezone.now() - MAX_WAIT)
+    delete_tracks_of_strangers()
+    assert not factories.tracks_folder(first).exists()
+
+
+def kept_tracks(recording: Recording) -> list[Track]:
+    files = recording.segments.values_list("result", flat=True)
+    return [track for file in files for track in load_segment_result(read_media(file)).tracks]
 
 
 def test_a_student_without_photos_is_never_absent(lecture: Lecture, course: Course, client: Client) -> None:

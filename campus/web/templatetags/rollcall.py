@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from campus.accounts import roles
 from campus.accounts.roles import AnyUser
 from campus.biometrics import sent_photos
+from campus.privacy.legal_holds import holds_of
 from campus.web.help_topics import HelpTopic, find_topic
 
 register = template.Library()
@@ -51,6 +52,12 @@ def initials(name: object) -> str:
 def waiting_sent_photos(context: dict[str, Any]) -> int:
     """How many photos that students have sent wait for approval."""
     return sent_photos.waiting_sent_photos(context["user"]).count()
+
+
+@register.inclusion_tag("web/_legal_holds.html")
+def legal_holds(**subject: Any) -> dict[str, Any]:
+    """A note for each hold that keeps something of this `course`, `lecture` or `student`."""
+    return {"holds": holds_of(**subject)}
 
 
 @register.filter

@@ -1,15 +1,19 @@
 """What people may ask for: all that is held of a student, and the erasure of a student or a class with its receipt."""
 
+from collections.abc import Callable
+
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.paginator import Paginator
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.academics.models import Course, Student
 from campus.academics.selectors import courses_for, students_for
 from campus.audit.models import Action
 from campus.audit.services import record_event
+from campus.common.errors import UserError
 from campus.privacy.erasure import request_course_erasure, request_student_erasure
 from campus.privacy.erasure_steps import erased_name
 from campus.privacy.export import export_response
@@ -39,9 +43,9 @@ def export_student(request: StaffRequest, pk: int) -> FileResponse:
 def erase_student(request: StaffRequest, pk: int) -> HttpResponse:
     """What is erased of a student and what stays; a POST with the student's number erases."""
     student = get_object_or_404(students_for(request.user), pk=pk, erased_at=None)
-    if response := _confirm(request, student, student.number):
-        return response
-    return redirect("erasure", request_student_erasure(student=student, user=request.user).pk)
+    return _confirm(
+        request, student, student.number, lambda: request_student_erasure(student=student, user=request.user)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,19 +54,22 @@ def erase_student(request: StaffRequest, pk: int) -> HttpResponse:
 def erase_course(request: StaffRequest, pk: int) -> HttpResponse:
     """The same of a class, by its code."""
     course = get_object_or_404(courses_for(request.user), pk=pk)
-    if response := _confirm(request, course, course.code):
-        return response
-    return redirect("erasure", request_course_erasure(course=course, user=request.user).pk)
+    return _confirm(request, course, course.code, lambda: request_course_erasure(course=course, user=request.user))
 
 
-def _confirm(request: StaffRequest, subject: Student | Course, word: str) -> HttpResponse | None:
-    """The page that asks for the number or code; None once it was typed."""
-    typed = request.POST.get("typed", "").strip()
-    if typed == word:
-        return None
-    is_wrong = request.method == "POST"
-    context = {"subject": subject, "word": word, "is_student": isinstance(subject, Student), "is_wrong": is_wrong}
-    return render(request, "web/erase.html", context, status=400 if is_wrong else 200)
+def _confirm(request: StaffRequest, subject: Student | Course, word: str, erase: Callable[[], Erasure]) -> HttpResponse:
+    """The page that asks for the number or code; once it was typed, it is erased."""
+    problem = ""
+    if request.method == "POST":
+        if request.POST.get("typed", "").strip() != word:
+            problem = _("That is something else. Nothing is erased.")
+        else:
+            try:
+                return redirect("erasure", erase().pk)
+            except UserError as error:
+                problem = str(error)
+    context = {"subject": subject, "word": word, "is_student": isinstance(subject, Student), "problem": problem}
+    return render(request, "web/erase.html", context, status=400 if problem else 200)
 
 
 @require_safe

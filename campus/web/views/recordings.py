@@ -126,7 +126,9 @@ def recording(request: StaffRequest, pk: UUID) -> HttpResponse:
         "mails_result": in_work and lecturers_to_notify(recording.lecture.course).filter(pk=request.user.pk).exists(),
         # Until it has been counted again, the recording says how it was read before.
         "notes": [] if in_work else [*describe_reading(recording), *describe_lost_names(recording)],
-        "previews": request_previews(recording) if recording.info.get("other_streams") and not in_work else [],
+        "previews": request_previews(recording)
+        if recording.info.get("other_streams") and not in_work and not recording.footage_deleted_at
+        else [],
         "used_stream": used_stream(recording),
         "can_edit": can_edit_result(request.user, recording.lecture),
         "failed_parts": recording.segments.filter(state="failed"),

@@ -1,7 +1,6 @@
 """What wants a recent login, and what people see of their account: sessions, logins and changes."""
 
 import re
-from datetime import timedelta
 
 import pyotp
 import pytest
@@ -11,9 +10,8 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
-from campus.accounts.history import EVENT_RETENTION, delete_old_events, describe_device
+from campus.accounts.history import describe_device
 from campus.accounts.models import AccountEvent, ApiToken, LoginSession, TwoFactorDevice
 from campus.accounts.recent_login import CONFIRMED_KEY, RECENT_SECONDS, SENDING_SECONDS
 from campus.accounts.roles import Role
@@ -273,15 +271,6 @@ class TestHistory:
         AccountEvent.objects.all().delete()
         call_command("disable_two_factor", "own")
         assert client.get(reverse("account")).content.decode().count("· on the server") == 1
-
-    def test_it_is_forgotten_after_half_a_year(self, world: World):
-        log_in(world.own)
-        AccountEvent.objects.update(created_at=timezone.now() - EVENT_RETENTION + timedelta(minutes=1))
-        delete_old_events()
-        assert AccountEvent.objects.exists()
-        AccountEvent.objects.update(created_at=timezone.now() - EVENT_RETENTION - timedelta(minutes=1))
-        delete_old_events()
-        assert not AccountEvent.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -313,16 +313,6 @@ def test_a_mail_server_that_is_away_is_asked_again(monkeypatch) -> None:
     assert [letter.subject for letter in mail.outbox] == ["Two lines"]
 
 
-def test_settled_messages_are_forgotten_after_a_month(receiver: Receiver) -> None:
-    services.queue_email(to="a@example.org", event="e", key="old", subject="s", body="b")
-    services.queue_email(to="a@example.org", event="e", key="new", subject="s", body="b")
-    work_off()
-    services.queue_email(to="a@example.org", event="e", key="waits", subject="s", body="b")
-    Delivery.objects.exclude(topic="new").update(created_at=timezone.now() - timedelta(days=31))
-    services.delete_expired_deliveries()
-    assert sorted(Delivery.objects.values_list("topic", flat=True)) == ["new", "waits"]
-
-
 def test_long_keys_that_differ_at_the_end_are_two_messages(db: None) -> None:
     for key in ("a" * 150 + "1", "a" * 150 + "2", "a" * 150 + "2"):
         services.queue_email(to="a@example.org", event="test", key=key, subject="s", body="b")

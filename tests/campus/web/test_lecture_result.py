@@ -154,7 +154,7 @@ def test_the_result(lecturer: Client, world: World, name: str):
     text = page(lecturer, name, (world.lecture if name == "lecture" else world.recording).pk)
     assert world.student.name in text
     assert reverse("crop", args=[world.sighting.pk, 0]) in text
-    assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in text
+    assert reverse("unknown-person", args=[world.unknown.pk]) in text
     assert reverse("report", args=[world.report.pk]) in text
     assert "1 present" in text
     assert "1 not seen" in text
@@ -355,7 +355,7 @@ def test_static_faces_are_listed_apart_from_unknown_people(
 ):
     text = page(lecturer, "lecture", world.lecture.pk)
     unknown, snapshot = text.split("Static faces")
-    assert reverse("unknown-person-crop", args=[world.unknown.pk, 0]) in unknown
+    assert reverse("unknown-person", args=[world.unknown.pk]) in unknown
     poster = reverse("unknown-person-crop", args=[world.recording.unknown_people.get(is_static=True).pk, 0])
     assert poster in snapshot
     assert poster not in unknown

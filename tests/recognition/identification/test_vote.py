@@ -10,7 +10,8 @@ from recognition.errors import GalleryMismatch
 from recognition.identification.calibration import MANY_PHOTOS
 from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
 from recognition.identification.vote import VotePolicy, bridge_gaps, vote
-from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, Track, VideoInfo
+from recognition.tracking.result_file import dump_segment_result, load_segment_result
+from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, Stranger, Track, VideoInfo
 from recognition.vectors import normalise
 from tests.recognition.people import EMBEDDER, embeddings_of, gallery_of_class, result, track
 
@@ -54,6 +55,25 @@ def test_a_stranger_makes_nobody_present_and_is_listed_once(gallery) -> None:
     assert present(attendance) == {"4"}
     assert len(attendance.unknown) == 1
     assert len(attendance.unknown[0].crops) == 3
+
+
+def test_a_stranger_of_an_earlier_vote_comes_back_without_embeddings(gallery) -> None:
+    tracks = [track(600, ALL_MINUTE, x=50), track(601, ALL_MINUTE, x=500), track(4, ALL_MINUTE, x=900)]
+    before = vote([result(*tracks)], gallery, ROSTER, MINUTE)
+    assert len(before.unknown) == 2
+    strangers = {
+        id(person.tracks[0]): Stranger(key=str(n), resembles=person.resembles)
+        for n, person in enumerate(before.unknown)
+    }
+    forgotten = result(*(one.forget_embeddings(who) if (who := strangers.get(id(one))) else one for one in tracks))
+    stored = load_segment_result(dump_segment_result(forgotten))
+    assert [len(one.embeddings) for one in stored.tracks] == [0, 0, 6]
+    again = vote([stored], gallery, ROSTER, MINUTE)
+    assert (again.unknown, present(again)) == (before.unknown, {"4"})
+    position = (30.0, (500.0, 100.0, 560.0, 170.0))
+    named = IdentityOverride(key="7", face_positions=(position,), label="9")
+    after = vote([stored], gallery, ROSTER, MINUTE, overrides=[named])
+    assert [person.override_key for person in after.unknown] == ["", "7"], "a person may still say who it is"
 
 
 def test_the_crops_begin_with_the_first_one_of_each_track(gallery) -> None:
