@@ -24,6 +24,7 @@ EXPORTS = frozenset(
         "report",
         "student-data",
         "attendance-export-file",
+        "audit-log-file",
         "admin:academics_course_register",
         "admin:academics_student_export",
         "admin:attendance_report_download",

@@ -17,6 +17,7 @@ COPIED = (
     "early_minutes",
     "strictness",
     "embedder",
+    "automatic_marking",
 )
 
 

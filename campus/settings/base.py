@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
         "RecordingState": "campus.recordings.models.Recording.State",
         "GalleryState": "campus.biometrics.models.Gallery.State",
         "SegmentState": "campus.recordings.models.Segment.State",
+        "ErasureState": "campus.privacy.models.Erasure.State",
         "Role": "campus.accounts.roles.Role",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -19,6 +19,7 @@ ISO = {
     "attendance/file_names.py",
     "attendance/register_workbook.py",
     "attendance/reports.py",
+    "audit/chain.py",
     "cctv/live_recording.py",
     "cctv/management/commands/import_footage.py",
     "cctv/path_patterns.py",

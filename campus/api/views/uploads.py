@@ -309,8 +309,8 @@ class MissingPartSerializer(serializers.Serializer[MissingPart]):
 class DirectUploadSerializer(serializers.Serializer[DirectUpload]):
     offset = serializers.IntegerField(help_text="bytes that have arrived")
     missing = MissingPartSerializer(many=True, help_text="the next ones of them")
-    recording: serializers.PrimaryKeyRelatedField[Recording] = serializers.PrimaryKeyRelatedField(
-        read_only=True, allow_null=True, help_text="made of the parts once none is missing"
+    recording = serializers.UUIDField(
+        source="recording.pk", read_only=True, allow_null=True, help_text="made of the parts once none is missing"
     )
 
 

@@ -21,6 +21,7 @@ from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.consent.links import renew_student_link
 from campus.consent.models import StudentLink
 from campus.outbox.models import Delivery, Webhook
+from campus.privacy.erasure import request_student_erasure
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -160,19 +161,31 @@ class TestCourses(Matrix):
         ("patch", "", {"late_minutes": 15}, 200),
         ("post", "roster/", None, 400),  # no file
         ("get", "roster/xlsx/", None, 200),
+        ("post", "erase/", None, 202),
     ]
 
 
 class TestStudents(Matrix):
     path, about = "students", "student"
     actions = [("get", "history/", None, 200)]
-    registrars = [("patch", "", {"email": "someone@example.org"}, 200), ("post", "merge/", {}, 400)]  # into whom?
+    registrars = [
+        ("patch", "", {"email": "someone@example.org"}, 200),
+        ("post", "merge/", {}, 400),  # into whom?
+        ("post", "erase/", None, 202),
+    ]
 
     def test_a_guardians_phone_stays_in_the_office(self, api: APIClient, world: World):
         api.force_authenticate(world.own)
         assert set(api.get(self.detail(world)).json()) == {"id", "number", "name", "surname", "email", "guest"}
         api.force_authenticate(world.registrar)
         assert "guardian_phone" in api.get(self.detail(world)).json()
+
+
+class TestErasures(Matrix):
+    path, private = "erasures", "registrar"
+
+    def row(self, world: World) -> Any:
+        return request_student_erasure(student=world.student, user=world.registrar)
 
 
 class TestEnrolments(Matrix):

@@ -13,7 +13,10 @@ from campus.attendance.models import RegisterPolicy
 from tests.campus import factories
 from tests.campus.conftest import World
 
-NOT_COPIED = {"id", "code", "name", "term", "archived", "is_sample", "gallery_outdated_at", "roster_changed_at"}
+NOT_COPIED = {
+    *("id", "code", "name", "term", "archived", "is_sample"),
+    *("gallery_outdated_at", "lecture_faces_since", "roster_changed_at"),
+}
 
 
 @pytest.fixture
