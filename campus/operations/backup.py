@@ -2,6 +2,7 @@
 
     FOLDER/backup.json             the key of this folder, wrapped by one that scrypt makes of the passphrase
     FOLDER/files/ab/abcd…          the content of a stored file, once for all backups that have it
+    FOLDER/endings                 who was erased or withdrew the consent up to the last backup, by the ids of rows
     FOLDER/20261129T023000Z/       one backup; it is complete when its manifest is there
         manifest, database, files  what it consists of, all rows, and which stored files it has
     OTHER/20261129T023000Z/        keys, in a folder of their own: who finds the one can't use the other
@@ -23,6 +24,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -30,7 +32,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
@@ -41,6 +43,7 @@ from campus.common.storage import FileStore, media, reports
 from campus.operations.models import Backup
 from campus.operations.sealed_files import DamagedBackup, SealedReader, SealedWriter
 from campus.operations.table_rows import dump_rows, load_rows, snapshot
+from campus.privacy.after_restore import Ended, Ending, find_endings, repeat_endings
 from campus.recordings.models import Upload
 from recognition.files import atomic_write
 
@@ -49,6 +52,7 @@ SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}  # 64 MiB
 MIN_PASSPHRASE_LENGTH: Final = 12
 COPY_BYTES: Final = 1024 * 1024
 PARTS: Final = ("database", "storage", "keys")
+NAME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 
 
 class BackupError(Exception):
@@ -173,7 +177,7 @@ def make_backup(folder: BackupFolder, parts: Iterable[str], say: Callable[[str],
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BackupError("Another backup into this folder is running.") from None
-        name = f"{timezone.now():%Y%m%dT%H%M%SZ}"
+        name = timezone.now().strftime(NAME_FORMAT)
         if (folder.path / name).exists():
             raise BackupError("A backup was made in this very second. Try again.")
         for unfinished in folder.path.glob("*Z"):
@@ -189,6 +193,7 @@ def make_backup(folder: BackupFolder, parts: Iterable[str], say: Callable[[str],
             manifest.migrations = _applied_migrations()
             manifest.key_ids = key_ids()
             manifest.rows = _write_rows(folder, name)
+            _write_endings(folder, _read_endings(folder) | find_endings())
             say(f"{manifest.rows} rows")
         if "storage" in parts:
             manifest.new_bytes += _copy_files(folder, files, say)  # what came meanwhile
@@ -308,15 +313,48 @@ def restore_storage(folder: BackupFolder, name: str) -> int:
     return count
 
 
-def restore_database(folder: BackupFolder, name: str) -> int:
-    """Put the rows of a backup in the place of all that are in the database; returns how many. Raises BackupError."""
+def time_of(name: str) -> datetime:
+    """When the backup of this name was begun."""
+    return datetime.strptime(name, NAME_FORMAT).replace(tzinfo=UTC)
+
+
+def _read_endings(folder: BackupFolder) -> set[Ending]:
+    path = folder.path / "endings"
+    if not path.exists():
+        return set()
+    with folder.read(path, "endings") as source:
+        return {Ending(Ended(what), subject, datetime.fromisoformat(at)) for what, subject, at in json.load(source)}
+
+
+def _write_endings(folder: BackupFolder, endings: set[Ending]) -> None:
+    rows = [[what, subject, at.isoformat()] for what, subject, at in sorted(endings)]
+    with folder.write(folder.path / "endings", "endings") as target:
+        target.write(json.dumps(rows).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many rows there are, and how many erasures and withdrawals of after the backup were done again."""
+
+    rows: int
+    endings: int
+
+
+def restore_database(folder: BackupFolder, name: str, more: Iterable[Ending] = ()) -> Restored:
+    """Put the rows of a backup in the place of all that are in the database.
+
+    What was erased or withdrawn after the backup, as far as the folder or the database to be replaced know of it, is
+    erased and withdrawn again, and `more` besides. Raises BackupError.
+    """
     manifest = folder.read_manifest(name)
     if different := set(manifest.migrations) ^ set(_applied_migrations()):
         raise BackupError(
             "The backup was made by another version of Rollcall. Install that version, run manage.py migrate, and "
             f"restore it there. What differs: {', '.join(sorted(different)[:5])}"
         )
-    count = load_rows(_lines(folder, name))
-    record_event(None, Action.RESTORED, about=name)
-    Upload.objects.filter(recording=None).delete()  # their first bytes are in no backup
-    return count
+    with transaction.atomic():
+        endings = _read_endings(folder) | find_endings() | set(more)
+        count = load_rows(_lines(folder, name))
+        record_event(None, Action.RESTORED, about=name)
+        Upload.objects.filter(recording=None).delete()  # their first bytes are in no backup
+        return Restored(count, repeat_endings(endings, since=time_of(name)))

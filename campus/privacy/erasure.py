@@ -51,14 +51,16 @@ COURSE_STEPS: dict[str, Step] = {
     "class": steps.erase_course,
 }
 STEPS = {Erasure.Kind.STUDENT: STUDENT_STEPS, Erasure.Kind.COURSE: COURSE_STEPS}
+AFTER_RESTORE = "manage.py restore"
 MIN_NUMBER_LENGTH = 4  # of a student number that is looked for by itself: “12” stands for many things
 
 
 @transaction.atomic
-def request_student_erasure(*, student: Student, user: User) -> Erasure:
+def request_student_erasure(*, student: Student, user: User | None) -> Erasure:
     """Have a student erased. From now on nothing recognises the student; a worker removes the rest within the hour.
 
-    Raises PermissionDenied for all but registrars, and UserError where a legal hold is in force.
+    Without a user, it is an erasure that a restored backup has undone. Raises PermissionDenied for all but registrars,
+    and UserError where a legal hold is in force.
     """
     refuse_if_held(student=student)
     words = {
@@ -81,17 +83,18 @@ def request_student_erasure(*, student: Student, user: User) -> Erasure:
 
 
 @transaction.atomic
-def request_course_erasure(*, course: Course, user: User) -> Erasure:
+def request_course_erasure(*, course: Course, user: User | None) -> Erasure:
     """Have a class erased, with its lectures, recordings and attendance. Its students stay.
 
-    Raises PermissionDenied for all but registrars, and UserError where a legal hold is in force.
+    Without a user, it is an erasure that a restored backup has undone. Raises PermissionDenied for all but registrars,
+    and UserError where a legal hold is in force.
     """
     refuse_if_held(course=course)
     return _request(Erasure.Kind.COURSE, course.pk, {course.code}, user)
 
 
-def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User) -> Erasure:
-    if not is_registrar(user):
+def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User | None) -> Erasure:
+    if user and not is_registrar(user):
         raise PermissionDenied
     erasure, created = Erasure.objects.get_or_create(
         kind=kind,
@@ -100,7 +103,7 @@ def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User) -> E
         defaults={
             "terms": json.dumps(sorted(filter(None, words))),
             "requested_by": user,
-            "requested_by_name": display_name(user),
+            "requested_by_name": display_name(user) if user else AFTER_RESTORE,
         },
     )
     if created:

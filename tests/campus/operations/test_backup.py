@@ -17,15 +17,22 @@ from django.core.management import CommandError, call_command
 from django.core.management.color import no_style
 from django.db import connection
 
+from campus.academics.models import Enrolment, Student
 from campus.accounts.models import TwoFactorDevice
 from campus.common.encryption import UnknownKey
 from campus.common.storage import write_media
+from campus.consent.models import Consent
+from campus.consent.selectors import active_consents
+from campus.consent.services import record_answer, withdraw_consent
 from campus.operations import backup as backups
 from campus.operations.backup import make_backup, open_folder
 from campus.operations.models import Backup
 from campus.operations.sealed_files import PIECE_BYTES, DamagedBackup, SealedReader, SealedWriter
 from campus.operations.table_rows import dump_rows, stored_models
+from campus.privacy.erasure import request_student_erasure
+from campus.privacy.models import Erasure
 from campus.recordings.models import Upload
+from tests.campus import factories
 from tests.campus.conftest import World
 from tests.campus.permissions import things
 from tests.campus.rows import multiply
@@ -178,6 +185,42 @@ def test_damage_is_found(full: World, folder: Path, damage: str):
         victim.write_bytes(smaller.read_bytes())
     with pytest.raises(CommandError, match=r"damaged|missing"):
         run("restore", folder, "--check")
+
+
+def test_who_was_erased_or_withdrew_after_the_backup_is_not_back_after_a_restore(full: World, folder: Path, settings):
+    erased, withdrawn, printed, other = (factories.student(email="ada@example.org") for _ in range(4))
+    for student in (erased, withdrawn, printed, other):
+        factories.enrol(full.course, student)
+        record_answer(student=student, given=True, method=Consent.Method.PAPER, user=full.registrar)
+    done = request_student_erasure(student=other, user=full.registrar)
+    Erasure.objects.filter(pk=done.pk).update(state=Erasure.State.DONE)
+    run("backup", folder)
+
+    def waiting() -> set[int]:
+        return set(Erasure.objects.filter(state="queued", requested_by=None).values_list("subject", flat=True))
+
+    def restore(*arguments: str) -> str:
+        said = run("restore", folder, "--overwrite", *arguments)
+        assert not active_consents().filter(student=withdrawn).exists()
+        assert active_consents().filter(student=printed).exists()
+        assert Enrolment.objects.filter(student=erased, valid_to=None).count() == 0
+        assert Student.objects.get(pk=erased.pk).email == "ada@example.org", "a worker erases the rest"
+        return said
+
+    before = waiting()
+    request_student_erasure(student=erased, user=full.registrar)
+    withdraw_consent(student=withdrawn, user=full.registrar)
+    assert "2 erasures and withdrawals" in restore()  # the database that is replaced knows of them
+    assert waiting() - before == {erased.pk}
+    time.sleep(1)
+    run("backup", folder)
+    wipe(settings)
+    [first, _second] = open_folder(folder, PASSPHRASE).names()
+    assert "2 erasures and withdrawals" in restore("--backup", first)  # a newer backup does
+    assert "3 erasures and withdrawals" in restore("--backup", first, "--erase", f"student {printed.pk}")
+    assert waiting() - before == {erased.pk, printed.pk}
+    with pytest.raises(CommandError, match="student 12"):
+        run("restore", folder, "--erase", "Ada")
 
 
 def test_accounts_are_not_replaced_by_accident(full: World, folder: Path):

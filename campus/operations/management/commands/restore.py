@@ -1,13 +1,16 @@
 """Restore what `manage.py backup` has made: the database and the stored files, in the place of what is there. Stop
-Rollcall first. A restore that was stopped goes on when the command is repeated.
+Rollcall first. A restore that was stopped goes on when the command is repeated. Who was erased after the backup is
+erased again.
 """
 
 import os
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from campus.common.encryption import key_ids
 from campus.operations.backup import (
@@ -18,9 +21,20 @@ from campus.operations.backup import (
     open_folder,
     restore_database,
     restore_storage,
+    time_of,
 )
 from campus.operations.passphrase import ask_passphrase
 from campus.operations.sealed_files import DamagedBackup
+from campus.privacy.after_restore import Ended, Ending
+
+
+def parse_receipt(text: str) -> Ending:
+    """An erasure as its receipt is headed, such as “student 12”."""
+    word, _, number = text.partition(" ")
+    kind = {"student": Ended.STUDENT, "class": Ended.COURSE}.get(word)
+    if kind is None or not number.isdecimal():
+        raise ArgumentTypeError("write it as “student 12” or “class 3”, with the number of the receipt")
+    return Ending(kind, int(number), timezone.now())
 
 
 class Command(BaseCommand):
@@ -32,6 +46,9 @@ class Command(BaseCommand):
         parser.add_argument("--part", action="append", choices=PARTS, help="by default all that it has but the keys")
         parser.add_argument("--keys-to", type=Path, metavar="FILE", help="where the keys are written, for --part keys")
         parser.add_argument("--overwrite", action="store_true", help="replace a database in which there are accounts")
+        parser.add_argument(
+            "--erase", action="append", type=parse_receipt, metavar="RECEIPT", help="“student 12”: erase this one, too"
+        )
         action = parser.add_mutually_exclusive_group()
         action.add_argument("--check", action="store_true", help="only read all of it")
         action.add_argument("--list", action="store_true", dest="only_list", help="only say which backups there are")
@@ -52,6 +69,7 @@ class Command(BaseCommand):
         part: list[str] | None,
         keys_to: Path | None,
         overwrite: bool,
+        erase: list[Ending] | None,
         check: bool,
         only_list: bool,
         **options: Any,
@@ -78,7 +96,13 @@ class Command(BaseCommand):
         if "storage" in parts:
             self.stdout.write(f"{restore_storage(folder, name)} files were written.")
         if "database" in parts:
-            self.stdout.write(f"{restore_database(folder, name)} rows were restored.")
+            restored = restore_database(folder, name, erase or ())
+            self.stdout.write(f"{restored.rows} rows were restored.")
+            self.stdout.write(
+                f"{restored.endings} erasures and withdrawals of consent from after the backup are done again, as far "
+                f"as this database and the folder knew of them. Look through the receipts of erasures since "
+                f"{time_of(name):%Y-%m-%d %H:%M} UTC: whoever is not erased in Rollcall has to be erased again."
+            )
             if set(manifest.key_ids) - set(key_ids()):
                 self.stderr.write(
                     "Faces and secrets of this backup can't be read: a key is missing in ROLLCALL_ENCRYPTION_KEYS. "
