@@ -270,7 +270,9 @@ class Presence:
     `intervals` are when the student was there, with short gaps bridged; `seconds` is their sum and `share` their part
     of the recording (0..1). `confidence` is in 0..1. `crops` are at most three pictures, best first. `to_confirm`: the
     evidence is too weak for `present`, but a person should look at it; never together with `present`. Then `runner_up`
-    is the label of the student whom the face resembles next, where the gallery has another one. `face_positions`
+    is the label of the student whom the face resembles next, where the gallery has another one. `lead` is how far that
+    student's similarity is below, in shares of the way from the threshold to 1; None where nobody was seen.
+    `face_positions`
     has one time and box for each time that the face was followed, and `tracks` are these. Who is not `recognisable` is
     unknown to the gallery, and could not have been found.
     """
@@ -285,6 +287,7 @@ class Presence:
     crops: tuple[Crop, ...] = ()
     to_confirm: bool = False
     runner_up: str | None = None
+    lead: float | None = None
     face_positions: tuple[FacePosition, ...] = ()
     tracks: tuple[Track, ...] = field(default=(), compare=False, repr=False)
 

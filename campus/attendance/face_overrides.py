@@ -70,6 +70,7 @@ def reject_match(*, sighting: Sighting, user: User, reason: str = "") -> Unknown
         seconds=0,
         share=0,
         confidence=0,
+        lead=None,
         crops=[],
         face_positions=[],
     )

@@ -82,6 +82,9 @@ class Sighting(models.Model):
     seconds = models.FloatField(default=0)
     share = models.FloatField(default=0)
     confidence = models.FloatField(default=0)
+    lead = models.FloatField(
+        null=True, help_text=_("How far the next student is behind, in shares of the way from the threshold to 1.")
+    )
     crops = models.JSONField(default=list)
     face_positions = models.JSONField(default=list)
 
@@ -173,6 +176,7 @@ class UnknownPerson(models.Model):
     to_confirm = False
     recognisable = True
     confidence = 0.0
+    lead = None
 
     @property
     def student_id(self) -> int | None:

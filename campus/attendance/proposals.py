@@ -67,6 +67,7 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
             seconds=presence.seconds,
             share=presence.share,
             confidence=presence.confidence,
+            lead=presence.lead,
             crops=_store_crops(recording, presence.crops),
             face_positions=presence.face_positions,
         )

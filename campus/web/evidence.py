@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
-from campus.academics.models import Student
+from campus.academics.models import Embedder, Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
@@ -16,7 +17,10 @@ from campus.recordings.models import Recording
 from campus.web.faces import Appearance, Picture, crop_pictures, enrolment_face_urls
 from campus.web.lecture_result import denied_students
 from campus.web.templatetags.rollcall import clock
+from recognition.identification.open_set import LOOK_ALIKE_SHARE
 
+# What a confidence amounts to; below the last one, it is put to a person.
+CLEAR, GOOD, ENOUGH = 0.9, 0.7, 0.5
 MARKER_MARGIN = 0.3  # of the face, around it: the marker's line does not cover the face
 
 
@@ -48,6 +52,19 @@ class Evidence:
     def are_frames_pending(self) -> bool:
         return any(frame.state == Snapshot.State.QUEUED for frame in self.frames)
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why the machine took the face for the student's, in sentences. They name no other student."""
+        if self.is_identified_by_staff:
+            return []
+        return [_describe_match(self.appearance.confidence), *_describe_others(self.appearance.lead)]
+
+    @property
+    def face_model(self) -> str:
+        """What compared the faces, with its version."""
+        names: dict[str, str] = {value: str(label) for value, label in Embedder.choices}
+        return names.get(self.recording.embedder, self.recording.embedder)
+
     @classmethod
     def of(cls, appearance: Appearance) -> "Evidence":
         return cls(
@@ -63,6 +80,24 @@ def evidence_for(record: AttendanceRecord) -> list[Evidence]:
     """What each recording of the lecture shows of the student. The caller has checked access to the record."""
     appearances: Sequence[Appearance] = evidence_by_student(record.lecture).get(record.student_id, [])
     return [Evidence.of(appearance) for appearance in appearances if appearance.intervals or appearance.crops]
+
+
+def _describe_match(confidence: float) -> str:
+    if confidence >= CLEAR:
+        return _("The face matches the student's photos clearly.")
+    if confidence >= GOOD:
+        return _("The face matches the student's photos well.")
+    if confidence >= ENOUGH:
+        return _("The face matches the student's photos just enough.")
+    return _("The face resembles the student's photos, but not enough to be certain.")
+
+
+def _describe_others(lead: float | None) -> list[str]:
+    if lead is None:
+        return []
+    if lead >= LOOK_ALIKE_SHARE:
+        return [_("Nobody else of the class looks similar.")]
+    return [_("Somebody else of the class looks similar, but less so.")]
 
 
 def request_frames(appearance: Appearance) -> list[Frame]:

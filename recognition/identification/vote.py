@@ -148,13 +148,15 @@ def _presence(
     observations = sum(person.observation_count for person in people)
     column = gallery.labels.index(label)
 
+    def threshold(person: Person) -> float:
+        judge = gallery.deciding(person.face_px, person.observation_count)
+        return float(
+            judge.impostor_model.threshold(observations, FPIR_BY_STRICTNESS[strictness], 1, judge.photo_counts[column])
+        )
+
     def certainty(match: _Match) -> float:
         person, identity = match
-        judge = gallery.deciding(person.face_px, person.observation_count)
-        threshold = judge.impostor_model.threshold(
-            observations, FPIR_BY_STRICTNESS[strictness], 1, judge.photo_counts[column]
-        )
-        return confidence(identity.score, float(threshold))
+        return confidence(identity.score, threshold(person))
 
     best = max(matches, key=certainty)
     return Presence(
@@ -167,6 +169,7 @@ def _presence(
         crops=best_crops(people),
         to_confirm=not is_certain,
         runner_up=None if is_certain else best[1].runner_up,
+        lead=best[1].margin / max(1 - threshold(best[0]), 1e-6),
         face_positions=tuple(person.face_position for person in people),
         tracks=tuple(track for person in people for track in person.tracks),
     )

@@ -28,6 +28,7 @@ from campus.attendance.selectors import (
     students_unlike,
     unknown_people_for,
 )
+from campus.biometrics.selectors import PhotoCounts, photo_counts
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
 from campus.web.evidence import Evidence, candidates_for, evidence_for
@@ -61,6 +62,7 @@ def _record_page(request: StaffRequest, record: AttendanceRecord, form: StatusFo
         "lecture": lecture,
         "form": form,
         "evidences": evidence_for(record),
+        "photo_count": photo_counts(request.user, [record.student_id]).get(record.student_id, PhotoCounts()).usable,
         "enrolment_faces": enrolment_face_urls(request.user, [record.student_id]).get(record.student_id, []),
         "can_edit": can_edit_result(request.user, lecture),
         "changes": changes_for(request.user).filter(record=record).order_by("-created_at", "-id"),

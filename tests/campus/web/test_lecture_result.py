@@ -186,6 +186,34 @@ def test_a_person_decides(lecturer: Client, world: World):
     assert world.record.override_status == ""
 
 
+@pytest.mark.parametrize(
+    ("confidence", "lead", "sentences"),
+    [
+        (0.95, 0.8, ["The face matches the student&#x27;s photos clearly. Nobody else of the class looks similar."]),
+        (0.75, 0.1, ["photos well. Somebody else of the class looks similar, but less so."]),
+        (0.55, None, ["photos just enough. <"]),
+        (0.45, 0.1, ["not enough to be certain. Somebody else"]),
+    ],
+)
+def test_every_mark_says_how_it_came_about(
+    lecturer: Client, world: World, confidence: float, lead: float | None, sentences: list[str]
+):
+    other = world.course.students.exclude(pk=world.student.pk).get()
+    world.recording.strictness = "balanced"
+    world.recording.save()
+    Sighting.objects.filter(pk=world.sighting.pk).update(confidence=confidence, lead=lead, runner_up=other)
+    text = page(lecturer, "record", world.record.pk)
+    for sentence in (
+        *sentences,
+        "dlib ResNet",
+        "Match strictness: Balanced",
+        "known from 1 usable photo.",
+        "A person decides, not the machine: the lecture is final once it is signed off.",
+    ):
+        assert sentence in text
+    assert other.name not in text
+
+
 def test_only_known_statuses(lecturer: Client, world: World):
     assert lecturer.post(reverse("record", args=[world.record.pk]), {"status": "asleep"}).status_code == 400
     assert not AttendanceChange.objects.exists()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from recognition.errors import GalleryMismatch
 from recognition.identification.calibration import MANY_PHOTOS
 from recognition.identification.gallery import FPIR_BY_STRICTNESS, train_gallery
+from recognition.identification.open_set import LOOK_ALIKE_SHARE
 from recognition.identification.vote import VotePolicy, bridge_gaps, vote
 from recognition.tracking.result_file import dump_segment_result, load_segment_result
 from recognition.types import Crop, Identity, IdentityOverride, SegmentResult, Stranger, Track, VideoInfo
@@ -108,8 +109,11 @@ def test_twins_can_both_be_present() -> None:
     other = normalise(embeddings_of(0, 6, seed=7) + np.float32(0.5) * embeddings_of(800, 6, seed=7))
     second = track(0, ALL_MINUTE, x=900)
     second = replace(second, embeddings=other)
-    attendance = vote([result(track(0, ALL_MINUTE, x=100), second)], alike, [*photos], MINUTE)
-    assert present(attendance) == {"0", "twin"}
+    attendance = vote([result(track(0, ALL_MINUTE, x=100), second, track(5, ALL_MINUTE))], alike, [*photos], MINUTE)
+    assert present(attendance) == {"0", "twin", "5"}
+    lead = {presence.label: presence.lead for presence in attendance.presences}
+    assert lead["0"] < LOOK_ALIKE_SHARE < lead["5"]
+    assert lead["7"] is None
 
 
 def test_strangers_between_two_look_alikes_are_neither() -> None:
