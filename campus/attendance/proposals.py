@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Student
 from campus.academics.selectors import lecture_roster
 from campus.attendance.confirmed_faces import learn_later
 from campus.attendance.models import (
@@ -29,6 +31,7 @@ from campus.attendance.status_rules import min_present_seconds, status_from_time
 from campus.biometrics.look_alikes import students_in_doubt
 from campus.common.intervals import merge_intervals, total_length
 from campus.common.storage import delete_media, media, write_media
+from campus.consent.selectors import students_with_basis
 from campus.recordings.models import Recording
 from campus.recordings.review import ReviewReason
 from campus.recordings.selectors import find_gaps
@@ -116,6 +119,21 @@ def delete_unused_crops(recording: Recording) -> None:
     for file in media().walk(f"crops/{recording.pk}"):
         if file.name not in used:
             delete_media(file.name)
+
+
+@transaction.atomic
+def forget_pictures(students: QuerySet[Student], **_: Any) -> None:
+    """Delete the pictures from lectures of those of the students who may not be recognised any more. When they were
+    seen stays. It is called in the transaction of what has changed.
+    """
+    ended = set(students.exclude(pk__in=students_with_basis(students).values("pk")).values_list("pk", flat=True))
+    sightings = Sighting.objects.filter(student__in=ended).exclude(crops=[])
+    named = UnknownPerson.objects.filter(override__student__in=ended).exclude(crops=[])
+    recordings = Recording.objects.filter(Q(sightings__in=sightings) | Q(unknown_people__in=named)).distinct()
+    for recording in list(recordings):
+        recording.sightings.filter(student__in=ended).update(crops=[])
+        recording.unknown_people.filter(override__student__in=ended).update(crops=[])
+        transaction.on_commit(partial(delete_unused_crops, recording), robust=True)
 
 
 @transaction.atomic(savepoint=False)

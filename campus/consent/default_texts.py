@@ -9,7 +9,7 @@ is used for nothing else: not for marks, behaviour, attention or mood, and for n
 
 What is kept: your photos, a mathematical description of your face that is made from them, and small pictures of your \
 face from lectures. They are encrypted. They are deleted when you withdraw your consent, or when they are no longer \
-needed, after three years at the latest.
+needed. Your consent ends by itself after three years; from then on you are not recognised until you agree again.
 
 Who sees it: the staff who look after your classes.
 
@@ -26,7 +26,8 @@ niemanden außerhalb Ihrer Kurse.
 
 Was gespeichert wird: Ihre Fotos, eine daraus berechnete mathematische Beschreibung Ihres Gesichts und kleine Bilder \
 Ihres Gesichts aus Vorlesungen. Alles ist verschlüsselt. Es wird gelöscht, wenn Sie Ihre Einwilligung widerrufen oder \
-wenn es nicht mehr gebraucht wird, spätestens nach drei Jahren.
+wenn es nicht mehr gebraucht wird. Ihre Einwilligung endet nach drei Jahren von selbst; von da an werden Sie nicht \
+erkannt, bis Sie wieder zustimmen.
 
 Wer es sieht: die Beschäftigten, die Ihre Kurse betreuen.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from statistics import median_low
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
@@ -304,8 +305,8 @@ def _place_faces(lectures: Sequence[int], appearances: Mapping[Key, Appearance])
         for pk, row in by_id.items()
     }
 
-    def add(recording_id: object, student: int, positions: Sequence[tuple[float, Box]]) -> None:
-        recording = by_id.get(recording_id)  # type: ignore[call-overload]
+    def add(recording_id: UUID, student: int, positions: Sequence[tuple[float, Box]]) -> None:
+        recording = by_id.get(recording_id)
         appearance = recording and appearances.get((recording.lecture_id, student))
         if recording and appearance and positions:
             width, height = recording.info.get("width", 0), recording.info.get("height", 0)
@@ -325,7 +326,7 @@ def _place_faces(lectures: Sequence[int], appearances: Mapping[Key, Appearance])
     _place_missed(by_id.values(), views, appearances)
 
 
-def _rejected_faces(recordings: Mapping[object, Recording]) -> Iterable[tuple[FaceOverride, list[tuple[float, Box]]]]:
+def _rejected_faces(recordings: Mapping[UUID, Recording]) -> Iterable[tuple[FaceOverride, list[tuple[float, Box]]]]:
     """Where the faces are that a person said are somebody else's."""
     rejections = list(FaceOverride.objects.filter(action=FaceOverride.Action.REJECTED, recording__in=recordings))
     files = FootageFile.objects.in_bulk({place[0] for row in rejections for place in row.face_positions if place[0]})
@@ -342,7 +343,7 @@ def _rejected_faces(recordings: Mapping[object, Recording]) -> Iterable[tuple[Fa
 
 
 def _place_missed(
-    recordings: Iterable[Recording], views: Mapping[object, View], appearances: Mapping[Key, Appearance]
+    recordings: Iterable[Recording], views: Mapping[UUID, View], appearances: Mapping[Key, Appearance]
 ) -> None:
     usual: dict[tuple[int, View], list[Face]] = {}
     for appearance in appearances.values():

@@ -284,7 +284,7 @@ CHAPTERS = (
                 views=("fairness", "course-fairness"),
                 title=_("How well students are recognised"),
                 text=_(
-                    "What the machine said is compared with what you signed off, by photos, size of the face and seat. "
+                    "What the machine said is compared with what was signed off, by photos, size of the face and seat. "
                     "Where too few people were counted, the page says that the numbers say nothing."
                 ),
                 picture="chart",

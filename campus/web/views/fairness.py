@@ -20,7 +20,7 @@ from campus.academics.selectors import courses_for
 from campus.accounts.roles import sees_everything
 from campus.common.encodings import guess_encoding
 from campus.common.keys import number_key
-from campus.privacy.fairness import MIN_GROUP_SIZE, measure_fairness
+from campus.privacy.fairness import MAX_LECTURES, MIN_GROUP_SIZE, measure_fairness
 from campus.web.room_map import draw_room_map
 from campus.web.term_forms import TermForm
 from campus.web.views import StaffRequest
@@ -87,5 +87,6 @@ def fairness(request: StaffRequest, pk: int | None = None) -> HttpResponse:
         "report": report,
         "maps": [(room.view, draw_room_map(room)) for room in report.maps],
         "min_group": MIN_GROUP_SIZE,
+        "max_lectures": MAX_LECTURES,
     }
     return render(request, "web/fairness.html", context, status=400 if form.errors else 200)

@@ -1,5 +1,6 @@
 """Without a basis nothing is made of a face; once it ends, nothing of it is left."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -10,13 +11,14 @@ from django.utils import timezone
 from campus.academics.models import Student
 from campus.accounts.institution import save_institution
 from campus.attendance.finalize import _roster_labels
+from campus.attendance.models import Sighting
 from campus.biometrics.basis import forget_ended_bases
 from campus.biometrics.models import Embedding, FacePhoto, LectureFace
 from campus.biometrics.selectors import course_photos, learnable_faces
 from campus.biometrics.services import add_photo, check_waiting_photos, save_photo_verdict
 from campus.common.encrypted_fields import encrypt_for
 from campus.common.errors import UserError
-from campus.common.storage import media
+from campus.common.storage import media, write_media
 from campus.consent.models import CONSENT_LIFETIME, Consent
 from campus.consent.selectors import ConsentState, consent_state, current_consents, has_basis, students_with_basis
 from campus.consent.services import record_answer, set_course_marking, set_student_marking, withdraw_consent
@@ -113,7 +115,9 @@ def test_a_photo_waits_untouched_until_its_student_agrees(world: World):
 
 
 @pytest.mark.parametrize("keeps_photos", [True, False])
-def test_who_withdraws_is_forgotten_at_once(world: World, keeps_photos: bool):
+def test_who_withdraws_is_forgotten_at_once(
+    world: World, keeps_photos: bool, django_capture_on_commit_callbacks: Callable
+):
     for student in Student.objects.filter(courses=world.course):
         agree(student)
         embedded(student)
@@ -121,7 +125,17 @@ def test_who_withdraws_is_forgotten_at_once(world: World, keeps_photos: bool):
     world.gallery.members.set(Student.objects.filter(courses=world.course))
     other = Student.objects.filter(courses=world.course).exclude(pk=world.student.pk).get()
     files = [photo.file.name for photo in world.student.photos.all()]
-    withdraw_consent(student=world.student, keep_photos=keeps_photos)
+    crop, others = (f"crops/{world.recording.pk}/{n}.jpg" for n in range(2))
+    write_media(crop, jpeg())
+    write_media(others, jpeg())
+    Sighting.objects.filter(pk=world.sighting.pk).update(crops=[{"file": crop, "time": 5.0, "quality": 0.9}])
+    Sighting.objects.filter(student=other).update(crops=[{"file": others, "time": 5.0, "quality": 0.9}])
+    with django_capture_on_commit_callbacks(execute=True):
+        withdraw_consent(student=world.student, keep_photos=keeps_photos)
+    world.sighting.refresh_from_db()
+    assert (world.sighting.crops, world.sighting.intervals) == ([], [[0, 118]])
+    assert not media().exists(crop)
+    assert media().exists(others)
     assert {row.photo.student for row in Embedding.objects.all()} == {other}
     assert {row.student for row in LectureFace.objects.all()} == {other}
     assert not world.student.galleries.exists()
