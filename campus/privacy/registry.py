@@ -345,7 +345,7 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     "attendance.AttendanceStatus": _plain("id code name letter points is_counted meaning moodle_acronym position"),
     "attendance.Sighting": Entry(
-        personal="student present to_confirm runner_up recognisable intervals seconds share confidence crops "
+        personal="student present to_confirm runner_up recognisable intervals seconds share confidence lead crops "
         "face_positions",
         plain="id recording",
         whose=(STUDENTS,),
