@@ -24,13 +24,15 @@ def forget_strangers(voted: Sequence[PartAttendance]) -> None:
     lecture is under way, they wait for the vote over both.
     """
     recording = voted[0].part.recording
+    segments = Segment.objects.filter(recording__in=[result.part.recording.pk for result in voted])
+    kept = set(segments.exclude(result="").values_list("result", flat=True))
+    if not kept:
+        return
     if not recording.collected and recording.lecture.recordings.filter(state__in=OPEN_STATES).exists():
         return
     keys: dict[int, str] = {}
     for result in voted:
         strangers = _strangers_of(result, keys)
-        segments = Segment.objects.filter(recording=result.part.recording)
-        kept = set(segments.exclude(result="").values_list("result", flat=True))
         for file, tracks in zip(result.part.files, result.part.results, strict=True):
             if file in kept:
                 _rewrite(file, tracks, strangers)

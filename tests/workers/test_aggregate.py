@@ -153,7 +153,7 @@ def test_a_vote_takes_few_queries_and_writes_its_workbook_after_them(monkeypatch
         assert run_vote(recording).state == "done"
     ((before_workbook, in_transaction),) = begun
     assert not in_transaction
-    assert before_workbook < 40
+    assert before_workbook < 42
     assert len(queries) < 60
 
 
