@@ -77,10 +77,12 @@ def fill_database(campus: Campus) -> None:
     from django.utils import timezone
 
     from campus.academics.models import Course, Enrolment, Lecture, Room, Student
+    from campus.accounts.institution import save_institution
     from campus.attendance.models import AttendanceRecord, Status
 
     rng = np.random.default_rng(0)
     first = timezone.now().replace(hour=8, minute=0, second=0, microsecond=0) - timedelta(days=campus.lectures_held)
+    save_institution(legal_basis="other")
     User.objects.create_superuser("registrar", password=None)
     lecturer = User.objects.create_user("lecturer")
     students = Student.objects.bulk_create(

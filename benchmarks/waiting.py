@@ -34,9 +34,11 @@ def enrol() -> "Course":
 
     from campus.academics.models import Course
     from campus.academics.services import enrol_student
+    from campus.accounts.institution import save_institution
     from campus.biometrics.services import add_photo
     from tests.faults.fake_vision import JPEG_HEAD
 
+    save_institution(legal_basis="other")
     course = Course.objects.create(code="CS1", name="Computing")
     for person in range(PEOPLE):
         student = enrol_student(number=f"S{person}", name=f"Student {person}", course=course)

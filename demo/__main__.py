@@ -60,9 +60,12 @@ def enrol(people: Path, first: int | None) -> "Course":
 
     from campus.academics.models import Course
     from campus.academics.services import enrol_student
+    from campus.accounts.institution import save_institution
     from campus.biometrics.services import add_photo, request_training
     from recognition.people_folder import photos_by_person
 
+    # The demo's own people do not exist; whose face others show it, is for them to ask.
+    save_institution(legal_basis="other", basis_text="A demonstration.")
     course = Course.objects.create(code=COURSE_CODE, name="Rollcall's demo")
     for number, (name, photos) in enumerate(photos_by_person(people, first).items(), start=1):
         student = enrol_student(number=f"D{number:03}", name=name, course=course)

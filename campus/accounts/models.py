@@ -176,6 +176,7 @@ class Institution(models.Model):
         default=LegalBasis.CONSENT,
     )
     basis_text = models.TextField(_("the other legal basis"), max_length=5000, blank=True)
+    basis_chosen = models.BooleanField(default=False, editable=False, help_text="Whether somebody has looked at it.")
     basis_since = models.DateTimeField(null=True, editable=False, help_text="Since when it is as it is.")
     automatic_marking = models.BooleanField(_("Faces are recognised"), default=True)
     objection_days = models.PositiveSmallIntegerField(

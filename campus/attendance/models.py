@@ -19,6 +19,7 @@ from campus.academics.models import Course, Lecture, Student
 from campus.attendance.annotated_models import AnnotatedVideo
 from campus.attendance.comparison_models import UnknownComparison
 from campus.attendance.excuse_models import Excuse, covering_excuses
+from campus.attendance.objection_models import Objection
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
     EXCUSABLE,
@@ -42,6 +43,7 @@ __all__ = [
     "AttendanceStatus",
     "Excuse",
     "FaceOverride",
+    "Objection",
     "RegisterPolicy",
     "Report",
     "Sighting",

@@ -31,6 +31,8 @@ from campus.biometrics.selectors import embedder_in_use
 from campus.biometrics.services import delete_photo
 from campus.common.errors import DISK_FULL, UserError, disk_full
 from campus.common.storage import delete_media, media, reports, write_media
+from campus.consent.models import Consent
+from campus.consent.selectors import current_text
 from campus.recordings.models import Recording, Segment
 from recognition.types import VideoInfo
 
@@ -113,6 +115,10 @@ def _enrol_students(course: Course) -> list[Student]:
     ]
     Enrolment.objects.bulk_create(
         Enrolment(course=course, student=student, valid_from=first_day) for student in students
+    )
+    text = current_text()
+    Consent.objects.bulk_create(
+        Consent(student=student, given=True, text=text, method=Consent.Method.ROSTER) for student in students
     )
     return students
 

@@ -8,7 +8,7 @@ from itertools import chain
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.utils import timezone
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Student
 from campus.academics.selectors import courses_for, in_classes_of, students_for
 from campus.accounts.roles import AnyUser, is_auditor, is_registrar
 from campus.attendance.excuse_models import covering_excuses
@@ -30,11 +30,13 @@ from campus.biometrics.selectors import USABLE_VERDICTS
 from campus.cctv.models import Collection as FootageCollection
 from campus.cctv.selectors import footage_files_for
 from campus.common.intervals import merge_intervals, place_intervals, subtract_intervals
+from campus.consent.selectors import students_with_basis
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES, gaps_in_files, processed_intervals, recordings_for
 from recognition.messages import Message
 from recognition.types import Interval
 
+NOT_RECOGNISED_BY_MACHINE = Message("The machine has no say about this student: the mark comes from a person.")
 NO_USABLE_PHOTO = Message("There is no usable photo of this student.")
 ENROLLED_LATER = Message("The student was enrolled after attendance was taken. Take attendance again.")
 PHOTOS_CAME_LATER = Message("The photos came after attendance was taken. Take attendance again.")
@@ -218,7 +220,12 @@ def why_not_recognisable(lecture: Lecture, students: Collection[int]) -> dict[in
     )
     others = students_in_doubt(lecture.course)
 
+    allowed = students_with_basis(Student.objects.filter(pk__in=students), lecture.course)
+    recognised = set(allowed.values_list("pk", flat=True))
+
     def explain(student: int) -> Message:
+        if student not in recognised:
+            return NOT_RECOGNISED_BY_MACHINE
         if student not in with_photos:
             return NO_USABLE_PHOTO
         if other := others.get(student):

@@ -45,6 +45,8 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
         setattr(student, name, getattr(student, name) or getattr(duplicate, name))
     student.save(update_fields=["email", "guardian_phone"])
     _merge_enrolments(duplicate, student)
+    if not student.consents.exists():
+        duplicate.consents.update(student=student)
     for photo in duplicate.photos.all():
         if student.photos.filter(sha256=photo.sha256).exists():
             delete_photo(photo=photo)

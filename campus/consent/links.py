@@ -47,6 +47,19 @@ def renew_student_link(*, student: Student, user: User) -> StudentLink:
     return link
 
 
+def extend_student_link(*, student: Student) -> StudentLink:
+    """The student's link, valid for two weeks from now; made where there is none, or where it has ended."""
+    link, is_new = StudentLink.objects.get_or_create(
+        student=student, defaults={"expires_at": timezone.now() + LINK_LIFETIME}
+    )
+    if not is_new:
+        if link.is_expired:
+            link.key = uuid.uuid4()
+        link.expires_at = timezone.now() + LINK_LIFETIME
+        link.save(update_fields=["key", "expires_at"])
+    return link
+
+
 def make_missing_links(*, students: Iterable[Student], user: User) -> list[StudentLink]:
     """A link for each student who has no valid one."""
     valid = set(

@@ -53,6 +53,13 @@ def without_refusal(students: QuerySet[Student]) -> QuerySet[Student]:
     return students.filter(asks | ~Exists(refusals().filter(student=OuterRef("pk"))), automatic_marking=True)
 
 
+def unanswered(course: Course) -> QuerySet[Student]:
+    """The students of a class who can be asked: whose answer is not known, or has run out."""
+    answered = refusals().filter(student=OuterRef("pk"))
+    agreed = active_consents().filter(student=OuterRef("pk"))
+    return course.students.filter(~Exists(answered), ~Exists(agreed), automatic_marking=True, guest=False)
+
+
 class ConsentState(StrEnum):
     """What a student's answer amounts to now."""
 

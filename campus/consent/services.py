@@ -7,10 +7,12 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from campus.academics.models import Course, Student
 from campus.academics.services import mark_galleries_outdated
+from campus.accounts.institution import save_institution
 from campus.accounts.names import display_name
 from campus.audit.models import Action
 from campus.audit.services import record_event
@@ -72,6 +74,28 @@ def withdraw_consent(*, student: Student, user: User | None = None, keep_photos:
     record_event(user, Action.CHANGED_CONSENT, student=student.pk, about="withdrawn")
     _tell(student.pk, keep_photos=keep_photos)
     return True
+
+
+@transaction.atomic
+def set_basis(*, user: User, **changes: object) -> None:
+    """Choose by what right the institution recognises faces, and whether it does. It counts at once; photos that may be
+    checked now are within a minute, and what may not be kept goes within an hour.
+    """
+    save_institution(**changes, basis_chosen=True)
+    record_event(user, Action.CHANGED_SETTINGS, about="legal basis")
+
+
+@transaction.atomic
+def publish_text(*, texts: dict[str, str], user: User) -> int:
+    """Ask with this text, by the codes of languages, from now on; returns its version. Answers to the texts before stay
+    as they are.
+    """
+    version = (ConsentText.objects.aggregate(last=Max("version"))["last"] or 0) + 1
+    ConsentText.objects.bulk_create(
+        ConsentText(version=version, language=code, text=text) for code, text in texts.items()
+    )
+    record_event(user, Action.CHANGED_SETTINGS, about=f"consent text {version}")
+    return version
 
 
 @transaction.atomic

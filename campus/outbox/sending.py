@@ -15,6 +15,7 @@ from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
 from campus.outbox.invitation import INVITATION, send_invitation
 from campus.outbox.models import WEBHOOK_PREFIX, Delivery, Webhook
+from campus.outbox.own_link import OWN_LINK, send_own_link
 from campus.outbox.password_reset import PASSWORD_RESET, send_password_reset
 from campus.outbox.photo_refusal import PHOTO_REFUSAL, send_photo_refusal
 from campus.outbox.photo_request import PHOTO_REQUEST, send_photo_request
@@ -51,6 +52,10 @@ def send(delivery: Delivery, now: datetime) -> None:
         if delivery.event == PHOTO_REQUEST:
             if not send_photo_request(delivery.topic):
                 raise DeliveryError("The link for photos was withdrawn or replaced, or has expired.", final=True)
+            return
+        if delivery.event == OWN_LINK:
+            if not send_own_link(delivery.topic):
+                raise DeliveryError("The link was withdrawn or replaced, or has expired.", final=True)
             return
         if delivery.event == PHOTO_REFUSAL:
             if not send_photo_refusal(delivery.topic):

@@ -8,12 +8,14 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campus.academics.models import Lecture
 from campus.academics.selectors import current_lectures_for
 from campus.accounts.roles import AnyUser
+from campus.attendance.objections import open_objections
 from campus.attendance.register import in_days
 from campus.attendance.selectors import is_held, unmarked_records
 from campus.cctv.models import Collection
@@ -73,6 +75,7 @@ def agenda_for(user: User, week: Week) -> Agenda:
     today = [row for on, row in days if on == day][:MAX_TODAYS_LECTURES]
     with_action = {row.lecture for row in today if row.action}
     todos = [
+        *_objections(user),
         *_recordings_to_check(user, now),
         *_failed_recordings(user),
         *_lectures_to_confirm(user, now),
@@ -94,6 +97,18 @@ def todays_lectures(user: AnyUser) -> list[LectureRow]:
     today = timezone.localdate()
     lectures = current_lectures_for(user).filter(in_days(today, today))
     return lecture_rows(user, lectures.order_by("starts_at", "course__code"))
+
+
+def _objections(user: User) -> list[Todo]:
+    return [
+        Todo(
+            row.record.lecture,
+            _("Objection of %(name)s, to answer by %(day)s")
+            % {"name": row.record.student.name, "day": date_format(row.due_on, _("j M Y"))},
+            reverse("objection", args=[row.pk]),
+        )
+        for row in open_objections(user)[:MAX_TODOS_OF_A_KIND]
+    ]
 
 
 def _failed_recordings(user: User) -> list[Todo]:

@@ -27,6 +27,7 @@ LOGINS = frozenset(
         "password-reset",
         "password-reset-confirm",
         "invitation",
+        "my-link",
         "set_language",
         "admin:login",
         "admin:logout",
@@ -62,7 +63,7 @@ UPLOADS = frozenset(
 # What workers store that share no disk with this machine. Its space is checked once their token is.
 STORED_FILES = frozenset({"stored-file", "stored-files"})
 # The photos of a student, who has a link and no login.
-OWN_PHOTOS = frozenset({"own-photos"})
+OWN_PHOTOS = frozenset({"my-data"})
 
 
 def find_body_limit(view_name: str) -> int:

@@ -8,10 +8,11 @@ from django.utils.safestring import SafeString
 
 from campus.academics.models import Course, Enrolment, Lecture
 from campus.accounts.names import display_name
-from campus.accounts.roles import AnyUser
+from campus.accounts.roles import AnyUser, sees_everything
 from campus.attendance.register import RegisterRow, build_register
 from campus.biometrics.models import FacePhoto
 from campus.biometrics.selectors import PhotoCounts, photo_counts, photos_for
+from campus.consent.selectors import consent_state, current_consents
 from campus.web.faces import enrolment_face_urls
 from campus.web.register_table import render_sparkline
 
@@ -32,6 +33,7 @@ class StudentLine:
     enrolment: Enrolment
     face_url: str
     photos: PhotoCounts
+    consent_state: str
     row: RegisterRow | None
     sparkline: SafeString
 
@@ -66,11 +68,13 @@ def build_student_lines(user: AnyUser, course: Course, enrolments: Sequence[Enro
     rows = {row.student.pk: row for row in register.rows}
     faces = enrolment_face_urls(user, students)
     counts = photo_counts(user, students)
+    answers = current_consents(students) if sees_everything(user) else {}
     return [
         StudentLine(
             enrolment=enrolment,
             face_url=next(iter(faces.get(enrolment.student_id, [])), ""),
             photos=counts.get(enrolment.student_id, PhotoCounts()),
+            consent_state=consent_state(answers.get(enrolment.student_id)).value,
             row=(row := rows.get(enrolment.student_id)),
             sparkline=render_sparkline(register, row) if row else SafeString(),
         )

@@ -17,6 +17,7 @@ from campus.academics.models import Course, Lecture
 from campus.academics.selectors import current_courses_for, students_for
 from campus.accounts.roles import AnyUser
 from campus.attendance.models import Status
+from campus.attendance.objections import open_objections
 from campus.attendance.selectors import records_for, unknown_people_for, unmarked_records
 from campus.biometrics.models import Gallery, LectureFace, WaitingPhoto
 from campus.biometrics.selectors import (
@@ -167,6 +168,10 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         icon="checklist",
         text=lambda n: ngettext("%(n)d student is not marked yet", "%(n)d students are not marked yet", n),
     )
+    if due := list(open_objections(user).filter(due_on__lt=timezone.localdate())):
+        text = ngettext("%(n)d overdue objection", "%(n)d overdue objections", len(due)) % {"n": len(due)}
+        links = [Link(str(row.record.lecture), reverse("objection", args=[row.pk])) for row in due[:MAX_LINKS_PER_TODO]]
+        yield Todo(text=text, icon="gavel", links=links, more=len(due) - len(links))
     unknown_people = unknown_people_for(user).filter(
         recording__lecture__course__in=courses,
         recording__lecture__starts_at__gte=since,

@@ -403,7 +403,7 @@ CHAPTERS = (
                 picture="mail",
             ),
             HelpTopic(
-                views=("own-photos",),
+                views=("my-data",),
                 title=_("Your photos"),
                 text=_(
                     "Take photos of your face here, or choose some, and read in a few seconds whether each is good. "

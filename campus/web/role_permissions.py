@@ -26,7 +26,7 @@ PERMISSIONS = {
         "gallery": "view add",
         "sentphoto": "view change",
     },
-    "consent": {"studentlink": "view add delete"},
+    "consent": {"consent": "view add", "studentlink": "view add delete"},
     "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},
     "cctv": {
         "source": "view add change delete",

@@ -72,6 +72,7 @@ def _look_up(user: User, courses: QuerySet[Course]) -> dict[str, Any]:
     begun = Lecture.objects.filter(course__in=courses, cancelled=False, starts_at__lte=timezone.now())
     row = User.objects.values(
         has_name=Exists(Institution.objects.exclude(name="")),
+        has_basis=Exists(Institution.objects.filter(basis_chosen=True)),
         has_classes=Exists(Course.objects.all()),
         has_sample=Exists(Course.objects.filter(is_sample=True)) | Exists(sample_students_left()),
         has_term=Exists(Term.objects.all()),
@@ -96,6 +97,13 @@ def _steps(courses: QuerySet[Course], found: dict[str, Any]) -> Iterator[SetupSt
         done=found["has_name"] or settings.INSTITUTION != settings.DEFAULT_INSTITUTION,
         url=reverse("institution"),
         action=_("Name the institution"),
+    )
+    yield SetupStep(
+        name=_("Consent"),
+        purpose=_("Faces are recognised of those students alone who have agreed, or by another legal basis."),
+        done=found["has_basis"],
+        url=reverse("institution") + "#faces",
+        action=_("Look at what students are asked"),
     )
     if found["has_term"] or not found["has_lecture"]:  # a timetable has been made without
         yield SetupStep(

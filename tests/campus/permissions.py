@@ -197,7 +197,7 @@ def things(world: World) -> dict[str, object]:
             kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,
         "waiting": waiting_photo.pk,
-        "own-photos": student_link_token(student_link),
+        "my-data": student_link_token(student_link),
         "student-links": student_link.pk,
         "sent": sent_photo.pk,
         "look-alikes": look_alike.pk,

@@ -49,7 +49,7 @@ PUBLIC = {
         "health",
         "livez",
         "readyz",
-        "own-photos",
+        "my-data",
         "own-photo-picture",
     ),
     "admin:logout",

@@ -78,7 +78,7 @@ def send_own_photo(client: Client, world: World, *, name: str = "a.jpg", content
         parts += [b"--x", head.format(key).encode(), b"", text.encode()]
     file = (head.format("photos") + f'; filename="{name}"').encode("utf-8", "surrogatepass")
     body = b"\r\n".join([*parts, b"--x", file, b"", content or jpeg(41), b"--x--", b""])
-    where = reverse("own-photos", args=[student_link_token(link)])
+    where = reverse("my-data", args=[student_link_token(link)])
     response = Client().generic("POST", where, body, content_type="multipart/form-data; boundary=x")
     stored = SentPhoto.objects.filter(link=link).first()
     return HttpResponse(f"<h1>{stored.original_name}</h1>", status=201) if stored else response

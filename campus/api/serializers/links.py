@@ -33,7 +33,7 @@ class StudentLinkSerializer(serializers.ModelSerializer[StudentLink]):
         request = self.context["request"]
         if link.is_expired or not is_registrar(request.user):
             return None
-        return site_address(request) + reverse("own-photos", args=[student_link_token(link)])
+        return site_address(request) + reverse("my-data", args=[student_link_token(link)])
 
 
 class MissingLinksSerializer(serializers.Serializer[Any]):

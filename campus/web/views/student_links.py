@@ -100,11 +100,11 @@ def _link_rows(request: StaffRequest, students: Iterable[Any]) -> list[dict[str,
     may_send = request.user.has_perm("consent.add_studentlink")
     rows = []
     for student in students:
-        link: StudentLink | None = getattr(student, "student_link", None)
+        link: StudentLink | None = getattr(student, "link", None)
         is_valid = link is not None and not link.is_expired
         address = ""
         if link and is_valid and may_send:
-            address = site_address(request) + reverse("own-photos", args=[student_link_token(link)])
+            address = site_address(request) + reverse("my-data", args=[student_link_token(link)])
         rows.append({"student": student, "link": link, "is_valid": is_valid, "address": address})
     return rows
 

@@ -190,7 +190,7 @@ def test_the_link_comes_by_e_mail_and_is_in_no_outbox(link: StudentLink, setting
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     [message] = mail.outbox
     assert (message.to, message.subject) == (["ann@example.org"], "Example University asks for photos of you")
-    assert f"https://rollcall.example.org/own-photos/{token}/" in message.body
+    assert f"https://rollcall.example.org/me/{token}/" in message.body
 
 
 def test_a_withdrawn_link_is_not_sent(link: StudentLink, settings):
@@ -218,7 +218,7 @@ def test_who_refuses_photos_tells_the_student_once_why(link: StudentLink, regist
     assert (message.to, message.subject) == (["ann@example.org"], "Example University needs other photos of you")
     assert "cannot use 2 photos" in message.body
     assert "Your eyes are shut." in message.body
-    assert f"https://rollcall.example.org/own-photos/{token}/" in message.body
+    assert f"https://rollcall.example.org/me/{token}/" in message.body
 
 
 def test_an_ended_link_is_not_sent_with_the_reason(link: StudentLink, registrar: User, settings):
@@ -230,7 +230,7 @@ def test_an_ended_link_is_not_sent_with_the_reason(link: StudentLink, registrar:
     deliver(delivery=jobs.DELIVER.claim(Delivery.objects.get().pk, "test"))
     [message] = mail.outbox
     assert "Your link has ended" in message.body
-    assert "/own-photos/" not in message.body
+    assert "/me/" not in message.body
 
 
 def test_a_refused_photo_that_was_replaced_is_not_told_of(link: StudentLink, registrar: User, settings):

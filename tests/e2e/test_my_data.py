@@ -32,7 +32,7 @@ def test_from_the_phone_to_the_registrar(
     files = {colour: tmp_path / f"{colour}.jpg" for colour in ("red", "blue", "green")}
     for colour, path in files.items():
         path.write_bytes(picture(colour))
-    link = f"/own-photos/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
+    link = f"/me/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
 
     phone = chromium.new_page(base_url=address, viewport=NARROW, has_touch=True, is_mobile=True, locale="en-GB")
     phone.goto(link)
@@ -89,7 +89,7 @@ def test_the_registrar_makes_links(page: Page, world: World, sign_in: SignIn, na
 def test_it_works_without_scripts(world: World, address: str, chromium: Browser, tmp_path: Path) -> None:
     file = tmp_path / "red.jpg"
     file.write_bytes(picture("red"))
-    link = f"/own-photos/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
+    link = f"/me/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
     page = chromium.new_page(base_url=address, java_script_enabled=False, locale="en-GB")
     page.goto(link)
     page.get_by_role("checkbox").check()

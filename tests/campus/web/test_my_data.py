@@ -12,7 +12,7 @@ from campus.accounts.roles import Role
 from campus.biometrics.models import FacePhoto, SentPhoto
 from campus.consent.links import renew_student_link, student_link_token
 from campus.consent.models import Consent, StudentLink
-from campus.web.views import own_photos
+from campus.web.views import my_data
 from recognition.types import PhotoFault
 from tests.campus import factories
 from tests.campus.biometrics.test_sent_photos import DARK, judged
@@ -30,7 +30,7 @@ def link(world: World) -> StudentLink:
 
 @pytest.fixture
 def page(link: StudentLink) -> str:
-    return reverse("own-photos", args=[student_link_token(link)])
+    return reverse("my-data", args=[student_link_token(link)])
 
 
 def send(page: str, *contents: bytes, client: Client | None = None, **fields: object):
@@ -101,7 +101,7 @@ def test_a_link_that_ended_or_never_was_opens_nothing(page: str, link: StudentLi
     assert Client().get(picture).status_code == 410
     renew_student_link(student=world.student, user=world.registrar)
     assert [Client().get(page).status_code, send(page, jpeg(41)).status_code] == [410, 410]
-    made_up = reverse("own-photos", args=[link.key.hex * 2])
+    made_up = reverse("my-data", args=[link.key.hex * 2])
     assert [Client().get(made_up).status_code, send(made_up, jpeg()).status_code] == [410, 410]
     assert SentPhoto.objects.count() == 1
 
@@ -113,17 +113,17 @@ def _sent(page: str) -> UUID:
 
 def test_only_own_pictures_are_read_back(page: str, link: StudentLink, world: World):
     other = renew_student_link(student=factories.student(), user=world.registrar)
-    others = judged(SentPhoto.objects.get(pk=_sent(reverse("own-photos", args=[student_link_token(other)]))))
+    others = judged(SentPhoto.objects.get(pk=_sent(reverse("my-data", args=[student_link_token(other)]))))
     for pk in (others.pk, world.photo.pk):
         assert Client().get(reverse("own-photo-picture", args=[student_link_token(link), pk])).status_code == 404
 
 
 def test_uploads_are_limited_by_link_and_by_network(page: str, world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(own_photos, "MAX_UPLOADS_PER_LINK", 2)
-    monkeypatch.setattr(own_photos, "MAX_UPLOADS_PER_NETWORK", 3)
+    monkeypatch.setattr(my_data, "MAX_CHANGES_PER_LINK", 2)
+    monkeypatch.setattr(my_data, "MAX_CHANGES_PER_NETWORK", 3)
     assert [send(page).status_code for _ in range(3)] == [400, 400, 429]
     other = reverse(
-        "own-photos", args=[student_link_token(renew_student_link(student=factories.student(), user=world.registrar))]
+        "my-data", args=[student_link_token(renew_student_link(student=factories.student(), user=world.registrar))]
     )
     assert [send(other).status_code for _ in range(2)] == [400, 429]
     assert Client().get(page).status_code == 200
