@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Student
-from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse, Sighting
+from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse, Objection, Sighting
 from campus.audit.models import AuditEntry
 from campus.biometrics.models import FacePhoto, LectureFace, SentPhoto
 from campus.common.storage import read_media_or_nothing
@@ -34,6 +34,17 @@ WORDS = {
     "attendance": _("Attendance"),
     "corrections": _("Corrections"),
     "seen in recordings": _("Where you were seen"),
+    "consents": _("Your answers about recognising your face"),
+    "given": _("agreed"),
+    "method": _("how"),
+    "at": _("when"),
+    "expires_at": _("holds until"),
+    "withdrawn_at": _("withdrawn at"),
+    "text": _("text"),
+    "objections": _("Your objections"),
+    "upheld": _("the student is right"),
+    "answer": _("answer"),
+    "answered_at": _("answered at"),
     "excuses": _("Excuses"),
     "messages": _("Messages to you"),
     "who looked and changed": _("Who looked, and who changed something"),
@@ -74,7 +85,6 @@ WORDS = {
     "sent_at": _("sent"),
     "subject": _("subject"),
     "body": _("text"),
-    "at": _("when"),
     "what": _("what"),
     "actor_name": _("who"),
     "actor_role": _("role"),
@@ -149,6 +159,14 @@ def collect_data(student: Student) -> dict[str, Any]:
             _values(row, "present", "to_confirm", "intervals", "seconds", "confidence", "face_positions")
             | {"lecture": str(row.recording.lecture)}
             for row in sightings
+        ],
+        "consents": [
+            _values(row, "given", "method", "at", "expires_at", "withdrawn_at") | {"text": row.text.text}
+            for row in student.consents.select_related("text")
+        ],
+        "objections": [
+            _values(row, "at", "text", "upheld", "answer", "answered_at") | {"lecture": str(row.record.lecture)}
+            for row in Objection.objects.filter(record__student=student).select_related("record__lecture__course")
         ],
         "excuses": _rows(Excuse.objects.filter(student=student), "first_day", "last_day", "reason", "document_name"),
         "messages": _rows(

@@ -403,11 +403,11 @@ CHAPTERS = (
                 picture="mail",
             ),
             HelpTopic(
-                views=("my-data",),
-                title=_("Your photos"),
+                views=("my-data", "my-link"),
+                title=_("Your page"),
                 text=_(
-                    "Take photos of your face here, or choose some, and read in a few seconds whether each is good. "
-                    "They count only when a registrar has approved them."
+                    "Here you say whether your face may be recognised, and change that at any time. You see each of "
+                    "your marks, and can object to it."
                 ),
                 picture="photos",
             ),
@@ -481,6 +481,24 @@ ADMIN_CHAPTER = HelpChapter(
                 "lecture stays, without a name. Its receipt says what was removed, and names nobody."
             ),
             picture="photos",
+        ),
+        HelpTopic(
+            views=("class-consents", "link-qr"),
+            title=_("Consent"),
+            text=_(
+                "Nothing is learnt of a student's face before the student has agreed. Who has not is marked by people, "
+                "and it counts the same."
+            ),
+            picture="people",
+        ),
+        HelpTopic(
+            views=("objections", "objection"),
+            title=_("Objections"),
+            text=_(
+                "A student may object to a mark. You answer within the institution's term, and change the mark in the "
+                "same step if the student is right."
+            ),
+            picture="people",
         ),
         HelpTopic(
             views=("sent-photos", "student-links", "student-link"),

@@ -35,7 +35,7 @@ from campus.academics.models import FileImport, Holiday, LectureSeries, Term
 from campus.accounts.invitations import invitation_token, invite
 from campus.accounts.roles import Role
 from campus.accounts.services import create_token
-from campus.attendance.models import AnnotatedVideo, AttendanceChange, Snapshot
+from campus.attendance.models import AnnotatedVideo, AttendanceChange, Objection, Snapshot
 from campus.biometrics.models import LookAlike, PhotoImport, SentPhoto, WaitingPhoto
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
@@ -197,7 +197,8 @@ def things(world: World) -> dict[str, object]:
             kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,
         "waiting": waiting_photo.pk,
-        "my-data": student_link_token(student_link),
+        "me": student_link_token(student_link),
+        "objections": Objection.objects.create(record=world.record, text="I was there.", due_on=DAY).pk,
         "student-links": student_link.pk,
         "sent": sent_photo.pk,
         "look-alikes": look_alike.pk,

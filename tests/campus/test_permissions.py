@@ -35,7 +35,7 @@ from tests.campus.permissions import (
 )
 
 # What is there without a login: how to get in, the language, what monitors ask, and the links of calendars and for
-# students' photos, which are secrets of their own.
+# students' own pages, which are secrets of their own.
 PUBLIC = {
     *(
         "login",
@@ -50,6 +50,8 @@ PUBLIC = {
         "livez",
         "readyz",
         "my-data",
+        "my-data-file",
+        "my-link",
         "own-photo-picture",
     ),
     "admin:logout",

@@ -77,7 +77,7 @@ def _act(request: StaffRequest, course: Course) -> None:
 
 def _record(request: StaffRequest, course: Course) -> None:
     form = AnswerForm(request.POST)
-    student = course.students.filter(pk=form.cleaned_data.get("student")).first() if form.is_valid() else None
+    student = course.students.filter(pk=form.cleaned_data["student"]).first() if form.is_valid() else None
     if student is None:
         raise UserError("This is not a day, or not a student of this class. Try again.")
     act = request.POST.get("act")

@@ -26,6 +26,8 @@ from campus.accounts.signin import AttemptLimit
 from campus.attendance.objection_models import MAX_OBJECTION_LENGTH
 from campus.attendance.objections import object_to_mark
 from campus.attendance.own_register import own_register
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.biometrics.models import Embedding, LectureFace, SentPhoto
 from campus.biometrics.sent_photos import MAX_PHOTOS_PER_LINK, REPLACEABLE, fault_words, send_photo
 from campus.common.errors import UserError
@@ -35,6 +37,7 @@ from campus.consent.models import Consent, ConsentText, StudentLink
 from campus.consent.selectors import consent_state, current_consents, current_text, has_basis
 from campus.consent.services import record_answer, withdraw_consent
 from campus.outbox.student_emails import send_link_to_number
+from campus.privacy.export import export_response
 
 # In a quarter of an hour. All students of a lecture hall may share one address.
 MAX_CHANGES_PER_LINK = 20
@@ -145,6 +148,22 @@ def own_photo_picture(request: HttpRequest, key: str, pk: UUID) -> HttpResponseB
     return picture_response(str(get_object_or_404(link.photos.exclude(picture=""), pk=pk).picture))
 
 
+@never_cache
+@require_safe
+def download(request: HttpRequest, key: str) -> HttpResponseBase:
+    """All that is held of the student, as a zip."""
+    link = find_student_link(key)
+    if link is None or link.is_expired:
+        return render(request, "web/my_data_ended.html", {"link": link}, status=410)
+    limit = AttemptLimit("student-data", link.pk)
+    if limit.is_exceeded:
+        sentence = _("Too much came in a short time. Wait a quarter of an hour, and try again.")
+        return _render(request, link, errors=[sentence], status=429)
+    limit.add_attempt()
+    record_event(None, Action.EXPORTED_STUDENT, student=link.student_id, about="by link")
+    return export_response(link.student)
+
+
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -168,9 +187,7 @@ def request_link(request: HttpRequest) -> HttpResponse:
     return render(request, "web/my_data_request.html", {"form": form, "is_sent": is_sent})
 
 
-def _render(
-    request: HttpRequest, link: StudentLink, *, errors: Sequence[str] = (), status: int = 200
-) -> HttpResponse:
+def _render(request: HttpRequest, link: StudentLink, *, errors: Sequence[str] = (), status: int = 200) -> HttpResponse:
     student, institution = link.student, get_institution()
     consent = current_consents([student.pk]).get(student.pk)
     text = current_text(translation.get_language())

@@ -1,5 +1,7 @@
 """The page behind a student's link, which needs no login, and the registrar's pages around it."""
 
+import re
+from datetime import date
 from uuid import UUID
 
 import pytest
@@ -8,17 +10,23 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from campus.academics.models import Holiday
+from campus.accounts.institution import save_institution
 from campus.accounts.roles import Role
+from campus.attendance.models import Objection
+from campus.attendance.objections import add_working_days
+from campus.audit.models import AuditEntry
 from campus.biometrics.models import FacePhoto, SentPhoto
-from campus.consent.links import renew_student_link, student_link_token
+from campus.consent.links import find_student_link, renew_student_link, student_link_token
 from campus.consent.models import Consent, StudentLink
+from campus.consent.selectors import current_text
+from campus.consent.services import publish_text
+from campus.outbox.models import Delivery
 from campus.web.views import my_data
 from recognition.types import PhotoFault
 from tests.campus import factories
 from tests.campus.biometrics.test_sent_photos import DARK, judged
 from tests.campus.conftest import World, jpeg
-
-CONSENT = {"consent": "yes"}
 
 
 @pytest.fixture
@@ -35,7 +43,7 @@ def page(link: StudentLink) -> str:
 
 def send(page: str, *contents: bytes, client: Client | None = None, **fields: object):
     files = [SimpleUploadedFile(f"{n}.jpg", content) for n, content in enumerate(contents)]
-    return (client or Client(enforce_csrf_checks=True)).post(page, CONSENT | {"photos": files} | fields)
+    return (client or Client(enforce_csrf_checks=True)).post(page, {"photos": files} | fields)
 
 
 def text(page: str) -> str:
@@ -44,25 +52,85 @@ def text(page: str) -> str:
     return response.content.decode()
 
 
-def test_it_says_who_asks_and_what_for_and_little_of_the_student(page: str, world: World, settings):
+def test_it_says_what_for_and_records_each_answer_with_its_text(page: str, link: StudentLink, settings):
     settings.INSTITUTION = "Example University"
+    save_institution(legal_basis="consent")
     shown = text(page)
-    assert "Your photos, Ann" in shown
-    assert "Example University asks you" in shown
-    assert "I agree that Example University uses my photos" in shown
-    for secret in ("Berg", world.student.number, world.student.email, world.course.code, world.course.name):
+    for sentence in ("Ann", "Example University would like to note", "You have not answered yet", "Either answer"):
+        assert sentence in shown
+    for secret in ("Berg", link.student.number, link.student.email):
         assert secret not in shown
-
-
-def test_nothing_is_taken_without_consent(page: str, link: StudentLink):
-    response = send(page, jpeg(), consent="")
-    assert response.status_code == 400
-    assert "Tick that you agree" in response.content.decode()
-    assert not SentPhoto.objects.exists()
+    old, new = current_text("en").pk, publish_text(texts={"en-gb": "New {institution}.", "de": "Neu."}, user=None)
+    assert Client().post(page, {"act": "agree", "text": old}).status_code == 400  # it has changed meanwhile
+    assert send(page, jpeg()).status_code == 400  # nothing is taken before
+    given = {"text": current_text("en").pk}
+    assert Client(enforce_csrf_checks=True).post(page, given | {"act": "agree"}).status_code == 302
+    answer = Consent.objects.get()
+    assert (answer.is_active, answer.text.version, answer.method, answer.recorded_by) == (True, new, "link", "")
+    assert "You have agreed" in text(page)
     assert send(page, jpeg()).status_code == 302
-    assert Consent.objects.get().is_active
-    assert "You agreed to this on" in text(page)
-    assert send(page, jpeg(41), consent="").status_code == 302  # asked once
+    assert Client().post(page, {"act": "withdraw"}).status_code == 302
+    assert not SentPhoto.objects.exists()
+    assert not FacePhoto.objects.filter(student=link.student).exists()
+    assert "You have withdrawn your consent" in text(page)
+    Client().post(page, given | {"act": "refuse"})
+    assert "You have not agreed" in text(page)
+    assert AuditEntry.objects.filter(action="changed-consent", student_id=link.student_id).count() == 3
+
+
+def test_who_is_recognised_by_another_basis_reads_which(page: str):
+    save_institution(legal_basis="other", basis_text="Section 1 <of> the act.")
+    shown = text(page)
+    assert "Section 1 &lt;of&gt; the act." in shown
+    assert "I agree" not in shown
+
+
+def test_a_mark_is_objected_to_and_a_person_answers_in_time(page: str, link: StudentLink, world: World, client: Client):
+    Holiday.objects.create(name="Closed", first_day=date(2026, 11, 30), last_day=date(2026, 12, 1))
+    assert add_working_days(date(2026, 11, 27), 1) == date(2026, 12, 2)  # from a Friday over a weekend and holidays
+    shown = text(page)
+    assert world.course.code in shown
+    assert "The recording shows you from" in shown
+    objection = {"act": "object", "record": world.record.pk, "text": "I left <early>."}
+    assert Client().post(page, objection | {"text": "x" * 1001}).status_code == 400
+    assert Client().post(page, objection | {"record": world.record.pk + 1}).status_code == 400  # somebody else's
+    assert Client().post(page, objection).status_code == 302
+    assert Client().post(page, objection).status_code == 400  # one waits already
+    row = Objection.objects.get()
+    assert "I left &lt;early&gt;." in text(page)
+    client.force_login(world.other)
+    assert client.get(reverse("objection", args=[row.pk])).status_code == 404
+    client.force_login(world.own)
+    assert "Objection of Ann Berg" in client.get("/").content.decode()
+    Objection.objects.update(due_on=date(2026, 1, 1))
+    registrar = Client()
+    registrar.force_login(world.registrar)
+    assert "1 overdue objection" in registrar.get("/admin/").content.decode()
+    answered = client.post(reverse("objection", args=[row.pk]), {"status": "left_early", "answer": "You are right."})
+    assert answered.status_code == 302
+    world.record.refresh_from_db()
+    assert world.record.status == "left_early"
+    shown = text(page)
+    assert "The mark is changed." in shown
+    assert "You are right." in shown
+    assert Delivery.objects.get(event="student.objection-answered").to == "ann@example.org"
+    again = client.post(reverse("objection", args=[row.pk]), {"status": "", "answer": "No."})
+    assert again.status_code == 400
+
+
+def test_the_number_page_says_the_same_to_all_and_sends_the_link_that_is_valid(link: StudentLink, settings):
+    settings.BASE_URL, settings.EMAIL_HOST = "https://rollcall.example.org", "mail.example.org"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    pages = [Client().post("/me/", {"number": number}) for number in (link.student.number, "nobody")]
+    assert len({re.sub(rb'name="csrfmiddlewaretoken".*', b"", page.content) for page in pages}) == 1
+    message = Delivery.objects.get()
+    assert (message.to, message.body) == ("ann@example.org", "")
+    assert find_student_link(student_link_token(link)) == link  # it goes on
+
+
+def test_all_that_is_held_is_downloaded(link: StudentLink):
+    response = Client().get(reverse("my-data-file", args=[student_link_token(link)]))
+    assert response.headers["Content-Type"] == "application/zip"
 
 
 def test_the_verdict_is_said_with_what_to_do(page: str, link: StudentLink):
