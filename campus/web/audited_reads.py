@@ -59,6 +59,9 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "register": (Action.SAW_REGISTER, COURSE),
     "course-students": (Action.SAW_STUDENT, COURSE),
     "enrolment": (Action.SAW_STUDENT, ENROLMENT),
+    "class-consents": (Action.SAW_STUDENT, COURSE),
+    "objections": (Action.SAW_STUDENT, None),
+    "objection": (Action.SAW_STUDENT, None),
     "student-links": (Action.SAW_STUDENT, COURSE),
     "student-link": (Action.SAW_STUDENT, STUDENT),
     "student": (Action.SAW_STUDENT, STUDENT),
@@ -127,7 +130,11 @@ def record_reads(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Cal
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if response.status_code in (200, 206) and request.method != "HEAD" and (read := _find_read(request, response)):
+        if (
+            response.status_code in (200, 206)
+            and request.method in ("GET", "POST")
+            and (read := _find_read(request, response))
+        ):
             _record(request, *read)
         return response
 

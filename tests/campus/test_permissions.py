@@ -81,6 +81,7 @@ FORMS = {
     "course-roster-preview",
     "course-timetable-preview",
     "legal-hold-create",
+    "student-data",
     "student-erase",
 }
 READABLE = ("changelist", "change", "history", "download", "picture", "thumbnail")

@@ -1,10 +1,11 @@
-"""A student sends photos by a link, from a phone; the registrar approves one and refuses the other."""
+"""A student's own page on a phone: consent, photos that a registrar approves or refuses, and an objection."""
 
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from campus.accounts.institution import save_institution
 from campus.biometrics.models import FacePhoto, SentPhoto
 from campus.biometrics.sent_photos import finish_sent_photo
 from campus.common import jobs
@@ -32,17 +33,20 @@ def test_from_the_phone_to_the_registrar(
     files = {colour: tmp_path / f"{colour}.jpg" for colour in ("red", "blue", "green")}
     for colour, path in files.items():
         path.write_bytes(picture(colour))
+    save_institution(legal_basis="consent")
     link = f"/me/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
 
     phone = chromium.new_page(base_url=address, viewport=NARROW, has_touch=True, is_mobile=True, locale="en-GB")
     phone.goto(link)
-    sees(phone, "asks you for up to five photos", "compared with the faces in recordings")
+    sees(phone, "You have not answered yet", "would like to note your attendance", "Either answer is fine")
     usable(phone)
     phone.set_viewport_size(NARROW)
+    phone.get_by_role("button", name="I do not agree").click()
+    sees(phone, "You have not agreed")
+    phone.get_by_role("button", name="I agree", exact=True).click()
+    sees(phone, "You have agreed", "Your photos")
     phone.get_by_label("Take a photo").set_input_files(files["red"])
-    assert not SentPhoto.objects.exists()  # the browser asks for the tick
-    phone.get_by_role("checkbox").click()  # which sends the photo that was chosen
-    sees(phone, "Being looked at", "You agreed to this on")
+    sees(phone, "Being looked at")
     phone.get_by_label("Choose photos").set_input_files(files["blue"])
     until(phone, lambda: SentPhoto.objects.count() == 2)
     look_at(DARK, GOOD)
@@ -66,9 +70,54 @@ def test_from_the_phone_to_the_registrar(
     page.get_by_role("button", name="Approve").click()
     sees(page, "1 photo approved.", "Nothing waits.")
     usable(page)
-    assert FacePhoto.objects.filter(student=world.student).count() == 2
+    assert FacePhoto.objects.filter(student=world.student).count() == 1  # the refusal has deleted what was there
     phone.reload()
     sees(phone, "Approved", "Take off the sunglasses.")
+
+    phone.get_by_text("Withdraw your consent").click()
+    phone.get_by_role("button", name="Withdraw").click()
+    sees(phone, "You have withdrawn your consent")
+    assert not FacePhoto.objects.filter(student=world.student).exists()
+
+
+def test_an_objection_and_its_answer(
+    page: Page, world: World, sign_in: SignIn, address: str, chromium: Browser
+) -> None:
+    link = f"/me/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
+    phone = chromium.new_page(
+        base_url=address, viewport=NARROW, has_touch=True, is_mobile=True, locale="de-DE", color_scheme="dark"
+    )
+    phone.goto(link)
+    sees(phone, "Ihre Anwesenheit und Ihre Daten", "Was über Sie gespeichert ist")
+    phone.get_by_text(world.course.code).click()
+    phone.get_by_text("Diesem Eintrag widersprechen").click()
+    phone.get_by_label("Was stimmt nicht?").fill("Ich bin früher gegangen.")
+    usable(phone)
+    phone.set_viewport_size(NARROW)
+    phone.get_by_role("button", name="Widerspruch senden").click()
+    phone.get_by_text(world.course.code).click()
+    sees(phone, "Ich bin früher gegangen.", "bekommen bis zum")
+
+    sign_in(world.own)
+    page.goto("/")
+    page.get_by_role("link", name="Objection of").click()
+    sees(page, "Ich bin früher gegangen.")
+    usable(page)
+    page.get_by_label("Mark").select_option("left_early")
+    page.get_by_label("Answer, which the student reads").fill("Stimmt.")
+    page.get_by_role("button", name="Answer").click()
+    sees(page, "The objection is answered.", "Nothing waits.")
+    phone.reload()
+    phone.get_by_text(world.course.code).click()
+    sees(phone, "Sie hatten recht.", "Stimmt.")
+
+
+@pytest.mark.parametrize("path", ["/classes/{}/consent/", "/students/link/", "/institution/", "/me/"])
+def test_the_pages_about_consent_are_usable(page: Page, world: World, sign_in: SignIn, path: str) -> None:
+    save_institution(legal_basis="consent")
+    sign_in(world.registrar)
+    page.goto(path.format(world.course.pk))
+    usable(page)
 
 
 @pytest.mark.parametrize("name", ["student-links", "student-link"])
@@ -92,7 +141,6 @@ def test_it_works_without_scripts(world: World, address: str, chromium: Browser,
     link = f"/me/{student_link_token(renew_student_link(student=world.student, user=world.registrar))}/"
     page = chromium.new_page(base_url=address, java_script_enabled=False, locale="en-GB")
     page.goto(link)
-    page.get_by_role("checkbox").check()
     page.get_by_label("Choose photos").set_input_files(file)
     page.get_by_role("button", name="Send").click()
     sees(page, "Being looked at")
