@@ -74,7 +74,7 @@ def test_from_the_phone_to_the_registrar(
     phone.reload()
     sees(phone, "Approved", "Take off the sunglasses.")
 
-    phone.get_by_text("Withdraw your consent").click()
+    phone.get_by_text("Withdraw your consent", exact=True).click()
     phone.get_by_role("button", name="Withdraw").click()
     sees(phone, "You have withdrawn your consent")
     assert not FacePhoto.objects.filter(student=world.student).exists()
