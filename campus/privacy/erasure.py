@@ -37,6 +37,7 @@ STUDENT_STEPS: dict[str, Step] = {
     "evidence": steps.erase_evidence,
     "tracks": steps.erase_tracks,
     "excuses": steps.erase_excuses,
+    "objections": steps.erase_objections,
     "identity": steps.erase_identity,  # from here on nothing that is written names the student
     "imports": steps.erase_imports,
     "messages": steps.erase_messages,

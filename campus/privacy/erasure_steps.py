@@ -23,6 +23,7 @@ from campus.attendance.models import (
     AttendanceRecord,
     Excuse,
     FaceOverride,
+    Objection,
     Report,
     Sighting,
     Snapshot,
@@ -65,6 +66,7 @@ WRITTEN: tuple[type[models.Model], ...] = (
     FileImport,
     LectureFace,
     LogEntry,
+    Objection,
     PhotoImport,
     SentPhoto,
     Sighting,
@@ -171,6 +173,12 @@ def erase_corrections(student: int, terms: Terms) -> int:
     lectures = AttendanceRecord.objects.filter(student=student).values("lecture")
     reasons: int = changes.filter(record__student=student).exclude(reason="").update(reason="")
     return reasons + _take_out(changes.filter(lecture__in=lectures), terms, "about", "reason")
+
+
+def erase_objections(student: int, _terms: Terms) -> int:
+    """What the student wrote, and what was answered. Whether the student was right stays."""
+    texts = {"text": NO_REASON, "answer": NO_REASON}
+    return Objection.objects.filter(record__student=student).exclude(**texts).update(**texts)
 
 
 def erase_excuses(student: int, _terms: Terms) -> int:

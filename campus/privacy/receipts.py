@@ -15,6 +15,7 @@ WORDS: dict[str, Any] = {
     "evidence": _("Faces, positions, pictures and clips from lectures"),
     "tracks": _("Tracks of recordings that were kept for another vote"),
     "excuses": _("Reasons and documents of excuses"),
+    "objections": _("Texts of objections and answers"),
     "identity": _("Number, name, e-mail address, guardian's phone"),
     "imports": _("Rosters being imported, and answers kept for programs"),
     "messages": _("Messages to the person, and the name in messages to others"),

@@ -109,7 +109,9 @@ MODELS: Final[dict[str, Entry]] = {
         purpose=PROOF,
         term=Kind.ACCOUNT_EVENTS,
     ),
-    "accounts.Institution": _plain("id name legal_basis basis_text basis_since automatic_marking objection_days"),
+    "accounts.Institution": _plain(
+        "id name legal_basis basis_text basis_chosen basis_since automatic_marking objection_days"
+    ),
     "accounts.Preferences": _of_staff(
         personal="user language", plain="id tour_ended", purpose=OPERATION, term=WITH_ACCOUNT
     ),
@@ -327,6 +329,14 @@ MODELS: Final[dict[str, Entry]] = {
         steps="evidence",
     ),
     "attendance.UnknownComparison": _plain("id course state requested_at"),
+    "attendance.Objection": Entry(
+        personal="text answer answered_by",
+        plain="id record at due_on upheld answered_at",
+        whose=(STUDENTS, STAFF),
+        purpose=PROOF,
+        term=Kind.ATTENDANCE,
+        steps="objections",
+    ),
     "attendance.Excuse": Entry(
         personal="student first_day last_day reason document document_name user user_name withdrawn_by",
         plain="id course created_at withdrawn_at",

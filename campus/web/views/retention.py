@@ -94,6 +94,8 @@ def new_hold(request: StaffRequest) -> HttpResponse:
     """Keep all of a class, a lecture or a student."""
     if not is_registrar(request.user):
         raise PermissionDenied
+    if not any(request.GET.get(name) for name in SUBJECTS):
+        return redirect("retention")  # where it says how to place one
     subject, form = _subject(request), HoldForm(request.POST or None)
     if form.is_valid():
         try:
