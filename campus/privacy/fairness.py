@@ -37,7 +37,7 @@ from recognition.types import Box
 
 MAX_LECTURES: Final = 200  # the latest; a page can wait for that many
 MIN_GROUP_SIZE: Final = 5  # of the students of a group that is shown: fewer are easily guessed
-WIDEST_INTERVAL: Final = 0.2  # of a rate that says something
+WIDEST_INTERVAL: Final = 0.3  # of a rate that says something
 Z: Final = 1.959964  # of a 95 % interval
 COLUMNS, ROWS = 6, 4  # of the map
 # What a line is called, from which number on.
@@ -99,7 +99,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Lines of one kind. Where no two of them can be told apart, the numbers show no difference."""
+    """Lines of one kind."""
 
     lines: list[Line]
 
@@ -110,20 +110,23 @@ class Table:
     @property
     def contrast(self) -> tuple[Line, Line] | None:
         """The line with the most misses and that with the fewest, where their intervals lie apart."""
-        if len(self.telling) < 2:
+        most = max(self.lines, key=lambda line: line.missed.interval[0], default=None)
+        fewest = min(self.lines, key=lambda line: line.missed.interval[1], default=None)
+        if most is None or fewest is None:
             return None
-        most = max(self.telling, key=lambda line: line.missed.interval[0])
-        fewest = min(self.telling, key=lambda line: line.missed.interval[1])
         return (most, fewest) if most.missed.interval[0] > fewest.missed.interval[1] else None
 
 
 class Face(NamedTuple):
-    """Where a face was: its height in pixels (0: unknown), and its centre in shares of the picture of `view`."""
+    """Where a face was: its height in pixels, and its centre in shares of the picture of `view`. Whoever was not found
+    has the place and the height of other times.
+    """
 
     view: "View"
     height: float
     x: float
     y: float
+    was_found: bool = True
 
 
 class View(NamedTuple):
@@ -221,8 +224,8 @@ def measure_fairness(
     photos = dict(usable.order_by().values("student").annotate(n=Count("pk")).values_list("student", "n"))
     by_size = [Line(label) for _least, label in SIZE_BANDS]
     for appearance in everybody:
-        if heights := [face.height for face in appearance.faces if face.height]:
-            by_size[_band(SIZE_BANDS, max(heights))].add(appearance)
+        if appearance.faces:
+            by_size[_band(SIZE_BANDS, max(face.height for face in appearance.faces))].add(appearance)
     by_photos = [Line(label) for _least, label in PHOTO_BANDS]
     for appearance in everybody:
         if count := photos.get(appearance.student):
@@ -305,41 +308,38 @@ def _place_faces(lectures: Sequence[int], appearances: Mapping[Key, Appearance])
         for pk, row in by_id.items()
     }
 
-    def add(recording_id: UUID, student: int, positions: Sequence[tuple[float, Box]]) -> None:
+    def add(recording_id: UUID, student: int, position: tuple[float, Box] | None) -> None:
         recording = by_id.get(recording_id)
         appearance = recording and appearances.get((recording.lecture_id, student))
-        if recording and appearance and positions:
-            width, height = recording.info.get("width", 0), recording.info.get("height", 0)
-            box = sorted((box for _time, box in positions), key=lambda box: box[3] - box[1])[len(positions) // 2]
-            if width and height:
-                x, y = (box[0] + box[2]) / 2 / width, (box[1] + box[3]) / 2 / height
-                appearance.faces.append(Face(views[recording.pk], box[3] - box[1], x, y))
+        if recording and appearance and position:
+            x1, y1, x2, y2 = position[1]
+            if (width := recording.info.get("width", 0)) and (height := recording.info.get("height", 0)):
+                place = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+                appearance.faces.append(Face(views[recording.pk], y2 - y1, *place))
 
+    # The first place of each is enough: most people keep their seats, and the database finds it quickly.
     seen = Sighting.objects.filter(Q(present=True) | Q(to_confirm=True), recording__in=by_id)
-    for recording, student, positions in seen.order_by().values_list("recording", "student", "face_positions"):
-        add(recording, student, positions)
+    for recording, student, position in seen.order_by().values_list("recording", "student", "face_positions__0"):
+        add(recording, student, position)
     named = UnknownPerson.objects.filter(recording__in=by_id, override__student__isnull=False).order_by()
-    for recording, student, positions in named.values_list("recording", "override__student", "face_positions"):
-        add(recording, student, positions)
-    for rejection, positions in _rejected_faces(by_id):
-        add(rejection.recording_id, rejection.student_id or 0, positions)
+    for recording, student, position in named.values_list("recording", "override__student", "face_positions__0"):
+        add(recording, student, position)
+    for rejection, position in _rejected_faces(by_id):
+        add(rejection.recording_id, rejection.student_id or 0, position)
     _place_missed(by_id.values(), views, appearances)
 
 
-def _rejected_faces(recordings: Mapping[UUID, Recording]) -> Iterable[tuple[FaceOverride, list[tuple[float, Box]]]]:
+def _rejected_faces(recordings: Mapping[UUID, Recording]) -> Iterable[tuple[FaceOverride, tuple[float, Box]]]:
     """Where the faces are that a person said are somebody else's."""
-    rejections = list(FaceOverride.objects.filter(action=FaceOverride.Action.REJECTED, recording__in=recordings))
-    files = FootageFile.objects.in_bulk({place[0] for row in rejections for place in row.face_positions if place[0]})
-    for rejection in rejections:
+    rejections = FaceOverride.objects.filter(action=FaceOverride.Action.REJECTED, recording__in=recordings)
+    placed = [(row, row.face_positions[0]) for row in rejections if row.face_positions]
+    files = FootageFile.objects.in_bulk({file for _row, (file, *_rest) in placed if file})
+    for rejection, (file, _stream, second, box) in placed:
         recording = recordings[rejection.recording_id]
-        positions = []
-        for file, _stream, second, box in rejection.face_positions:
-            info = video_info(recording) if file is None else None
-            if info is None and (footage := files.get(file)):
-                info = recording.adjust_picture(video_info(footage))
-            if info:
-                positions.append((second, box_in_frame(box, info)))
-        yield rejection, positions
+        if file is None:
+            yield rejection, (second, box_in_frame(box, video_info(recording)))
+        elif footage := files.get(UUID(file)):
+            yield rejection, (second, box_in_frame(box, recording.adjust_picture(video_info(footage))))
 
 
 def _place_missed(
@@ -356,8 +356,8 @@ def _place_missed(
         if appearance.attended and appearance.is_missed and not appearance.faces:
             for view in shown.get(lecture, ()):
                 if faces := usual.get((student, view)):
-                    x, y = median_low(face.x for face in faces), median_low(face.y for face in faces)
-                    appearance.faces.append(Face(view, 0.0, x, y))
+                    height, x, y = (median_low(values) for values in list(zip(*faces, strict=True))[1:4])
+                    appearance.faces.append(Face(view, height, x, y, was_found=False))
 
 
 def _draw_maps(appearances: Iterable[Appearance]) -> list[Map]:
@@ -368,7 +368,7 @@ def _draw_maps(appearances: Iterable[Appearance]) -> list[Map]:
             column = min(max(int(face.x * COLUMNS), 0), COLUMNS - 1)
             row = min(max(int(face.y * ROWS), 0), ROWS - 1)
             cell = grid[row * COLUMNS + column]
-            if face.height:
+            if face.was_found:
                 cell.heights.append(face.height)
             if appearance.attended:
                 cell.missed.add(happened=appearance.is_missed)

@@ -12,7 +12,8 @@ from campus.web.templatetags.rollcall import percent
 WIDTH, HEIGHT = 720, 432
 CELL_WIDTH, CELL_HEIGHT = WIDTH // COLUMNS, HEIGHT // ROWS
 LARGE_FACE_PX = 40  # below it the models say less of a face (docs/method.md, 4)
-OFTEN, SELDOM = 0.3, 0.1  # shares of misses
+# Shares of misses, of the interval's lower and upper end.
+OFTEN, SELDOM = 0.2, 0.3
 
 
 def draw_room_map(room: Map) -> SafeString:
@@ -58,7 +59,7 @@ def _colour(cell: Cell) -> str:
     low, high = cell.missed.interval
     if low > OFTEN:
         return f"often{size}"
-    return f"{'seldom' if high < OFTEN and cell.missed.share < SELDOM else 'unsure'}{size}"
+    return f"{'seldom' if high < SELDOM else 'unsure'}{size}"
 
 
 def _describe(cell: Cell) -> str:

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from campus.academics.models import Course, Lecture, Student
 from campus.attendance.face_overrides import name_unknown_person, reject_match
-from campus.attendance.models import Sighting, SignOff, UnknownPerson
+from campus.attendance.models import FaceOverride, Sighting, SignOff, UnknownPerson
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
 from campus.privacy.fairness import COLUMNS, ROWS, Fairness, Line, Rate, Table, measure_fairness
@@ -39,6 +39,8 @@ def line(label: str, missed: int, total: int) -> Line:
 
 def test_a_difference_is_named_only_where_chance_hardly_makes_it() -> None:
     assert not Rate(1, 5).says_something
+    small = Table([line("one", 18, 20), line("ten", 0, 40)])
+    assert len(small.telling) == 2
     assert Rate(2, 200).says_something
     few = Table([line("one", 3, 4), line("ten", 0, 4)])
     assert few.telling == []
@@ -127,8 +129,8 @@ def test_known_lectures_give_known_numbers(course: Course) -> None:
     by_photos = {line.label: counts(line) for line in report.by_photos.lines}
     assert by_photos == {"1": (2, 4, 1, 0, 1), "3-4": (0, 0, 0, 1, 1), "10+": (0, 2, 0, 0, 2)}
     by_size = {line.label: counts(line) for line in report.by_size.lines}
-    # Cem was not found at all in the second lecture, so there is no height of that.
-    assert by_size == {"40-59": (1, 3, 1, 1, 2), "90+": (0, 2, 0, 0, 2)}
+    # Cem was not found at all in the second lecture: the height is that of the first one.
+    assert by_size == {"40-59": (2, 4, 1, 1, 2), "90+": (0, 2, 0, 0, 2)}
     assert measured(course, since=factories.STARTS.date().replace(year=2027)).lectures == 0
     assert measured(factories.course(students=1)).total.students == set()
 
@@ -142,6 +144,17 @@ def test_the_map_says_where_people_are_missed(course: Course) -> None:
     assert (back.height, back.missed.count, back.missed.total) == (40, 1, 2)
     # Asked about in the first lecture; in the second one not found, and so missed where the student usually sits.
     assert (middle.height, middle.missed.count, middle.missed.total) == (50, 1, 2)
+
+
+def test_a_rejected_face_is_placed_by_the_footage_file_of_its_camera(course: Course) -> None:
+    footage = factories.footage_file(factories.camera("B 12"), factories.STARTS)
+    FaceOverride.objects.create(
+        recording=course.lectures.order_by("starts_at")[0].recordings.get(),
+        action=FaceOverride.Action.REJECTED,
+        student=course.students.order_by("pk")[4],
+        face_positions=[[str(footage.pk), 0, 5.0, [0.0, 0.0, 0.1, 0.1]]],
+    )
+    assert sorted(measured(course).maps[0].cells[0].heights) == [72, 100, 100]
 
 
 def test_groups_are_compared_only_where_they_are_large_enough(course: Course) -> None:
