@@ -288,7 +288,7 @@ def test_a_large_class_needs_few_queries(lecturer: Client, world: World, django_
         student = factories.student()
         factories.enrol(world.course, student)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student)
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(28):
         page(lecturer, "lecture", world.lecture.pk)
 
 
@@ -397,7 +397,7 @@ def test_confirming_many_needs_few_queries(
         factories.enrol(world.course, student)
         factories.photo(student, crop=world.photo.crop.name)
         AttendanceRecord.objects.create(lecture=world.lecture, student=student, machine_status="to_confirm")
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(29):
         page(lecturer, "lecture", world.lecture.pk)
 
 
