@@ -105,7 +105,7 @@ def faces_may_be_recognised(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("db")
         from campus.accounts.models import Institution
 
-        Institution.objects.create(pk=1, legal_basis=Institution.LegalBasis.OTHER)
+        Institution.objects.create(legal_basis=Institution.LegalBasis.OTHER)
 
 
 @pytest.fixture(scope="session")

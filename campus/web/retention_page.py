@@ -80,8 +80,8 @@ def latest_runs() -> list[RunLine]:
     return [
         RunLine(
             run,
-            [(labels[kind], n) for kind, n in run.deleted.items() if kind in labels],
-            [(labels[kind], n) for kind, n in run.held.items() if kind in labels],
+            [(label, run.deleted[kind]) for kind, label in labels.items() if kind in run.deleted],
+            [(label, run.held[kind]) for kind, label in labels.items() if kind in run.held],
             [labels[kind] for kind in run.failed if kind in labels],
         )
         for run in RetentionRun.objects.all()[:RUNS_SHOWN]
