@@ -93,7 +93,8 @@ def test_the_pages_of_a_lecture_say_that_the_rules_deleted_its_pictures(lecture)
     assert "Draw the video" not in recording_page
     assert pictures in text_of(client, "record", lecture.records.get().pk)
     assert pictures in text_of(client, "unknown-person", stranger.pk)
-    assert f"{day}: pictures of unknown people (1), recordings (1)" in text_of(client, "retention")
+    kinds = "recordings (1), pictures of students&#x27; faces in lectures (1), pictures of unknown people (1)"
+    assert f"{day}: {kinds}" in text_of(client, "retention")
 
 
 def test_a_hold_is_shown_where_it_is_in_force_until_it_is_lifted(lecture):
