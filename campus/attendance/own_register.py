@@ -66,8 +66,6 @@ def _describe_origin(record: AttendanceRecord) -> str:
     if record.machine_status == Status.ABSENT:
         return _("You were not seen in the recording.")
     if record.first_seen and record.last_seen:
-        first, last = (
-            date_format(timezone.localtime(seen), "TIME_FORMAT") for seen in (record.first_seen, record.last_seen)
-        )
+        first, last = (date_format(timezone.localtime(seen), "H:i") for seen in (record.first_seen, record.last_seen))
         return _("The recording shows you from %(first)s to %(last)s.") % {"first": first, "last": last}
     return _("The recording shows you.")

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -133,7 +132,11 @@ def forget_pictures(students: QuerySet[Student], **_: Any) -> None:
     for recording in list(recordings):
         recording.sightings.filter(student__in=ended).update(crops=[])
         recording.unknown_people.filter(override__student__in=ended).update(crops=[])
-        transaction.on_commit(partial(delete_unused_crops, recording), robust=True)
+        _delete_unused_crops_after_commit(recording)
+
+
+def _delete_unused_crops_after_commit(recording: Recording) -> None:
+    transaction.on_commit(lambda: delete_unused_crops(recording), robust=True)
 
 
 @transaction.atomic(savepoint=False)

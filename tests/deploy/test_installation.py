@@ -339,7 +339,7 @@ def process_a_recording(machine: Machine, registrar: Registrar) -> None:
     certificate = f"SSL_CERT_FILE={machine.root}/etc/ssl/rollcall/fullchain.pem"
     output = machine.shell(f"{{ {certificate} {command.strip()}; }} 2>&1 || true", machine.program)
     assert "100% sent" in output
-    assert "failed" in output
+    assert "to be checked" in output  # a picture of the room, in which nobody is known yet
 
 
 def test_the_documented_commands_install_upgrade_back_up_and_restore(machine: Machine) -> None:

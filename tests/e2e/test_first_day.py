@@ -108,6 +108,10 @@ def test_from_nothing_to_a_trained_class(
     hands = Hands(page)
     page.goto("/")
     with translation.override(language):
+        hands.next_step(gettext("Look at what students are asked"))
+        hands.type("basis_text", "None of these people exist.")  # so that nobody has to agree
+        hands.press("#main [name=act][value=basis]")
+
         hands.next_step(gettext("Create a term"))
         hands.type("name", "2026/27")
         hands.type("first_day", first)
@@ -156,5 +160,5 @@ def test_from_nothing_to_a_trained_class(
     assert course.lectures.exists()
     assert course.lecturers.get().get_full_name() == "Ada Lovelace"
     hands.press("header .brand")
-    expect(page.locator(".setup .done")).to_have_count(7)  # all but the first recording
+    expect(page.locator(".setup .done")).to_have_count(8)  # all but the first recording
     assert hands.count <= MOST_INTERACTIONS

@@ -81,7 +81,7 @@ def test_the_roster_then_the_photos_then_what_is_left(registrar: Page, tmp_path:
 def test_the_first_page_leads_on_and_makes_and_removes_a_sample(page: Page, sign_in: SignIn) -> None:
     sign_in(factories.registrar())
     page.goto("/")
-    sees(page, "0 of 8 done", "broker can't be reached")  # which htmx has loaded
+    sees(page, "0 of 9 done", "broker can't be reached")  # which htmx has loaded
     expect(page.get_by_role("link", name="Name the institution")).to_be_visible()
     usable(page)
     page.get_by_role("button", name="Fill a sample class").click()

@@ -148,7 +148,12 @@ def lecturer_accepts(browser: Browser, root: str, link: str) -> Page:
 
 
 def registrar_prepares(page: Page, root: str, roster: tuple[Path, Path]) -> None:
-    """A class with its lecturer, its roster and the faces."""
+    """The legal basis, and a class with its lecturer, its roster and the faces."""
+    page.goto(f"{root}/institution/")
+    page.select_option("[name=legal_basis]", "other")
+    page.fill("[name=basis_text]", "None of these people exist.")
+    page.locator("[name=act][value=basis]").click()
+    expect(page.locator("body")).to_contain_text("Saved.")
     page.goto(f"{root}/admin/academics/course/add/")
     page.fill("[name=code]", "CS101")
     page.fill("[name=name]", "Computing")

@@ -23,7 +23,16 @@ from tests.campus.conftest import World
 from tests.campus.permissions import committed, routes
 
 # Files without personal data, or for a program of the student or of the person themselves.
-NO_READS = {"calendar", "metrics", "api-schema", "own-photo-picture", "admin:jsi18n", "jsi18n", "api-docs"}
+NO_READS = {
+    "calendar",
+    "metrics",
+    "api-schema",
+    "own-photo-picture",
+    "my-data-file",
+    "admin:jsi18n",
+    "jsi18n",
+    "api-docs",
+}
 PAGES = ("text/html", "application/json", "text/plain", "text/event-stream")
 
 
