@@ -104,7 +104,7 @@ class Table:
     lines: list[Line]
 
     @property
-    def telling(self) -> list[Line]:
+    def sufficient(self) -> list[Line]:
         return [line for line in self.lines if line.missed.says_something]
 
     @property

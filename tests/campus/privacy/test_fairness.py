@@ -40,13 +40,13 @@ def line(label: str, missed: int, total: int) -> Line:
 def test_a_difference_is_named_only_where_chance_hardly_makes_it() -> None:
     assert not Rate(1, 5).says_something
     small = Table([line("one", 18, 20), line("ten", 0, 40)])
-    assert len(small.telling) == 2
+    assert len(small.sufficient) == 2
     assert Rate(2, 200).says_something
     few = Table([line("one", 3, 4), line("ten", 0, 4)])
-    assert few.telling == []
+    assert few.sufficient == []
     assert few.contrast is None
     alike = Table([line("one", 20, 200), line("ten", 16, 200)])
-    assert len(alike.telling) == 2
+    assert len(alike.sufficient) == 2
     assert alike.contrast is None
     apart = Table([line("one", 60, 200), line("three", 20, 200), line("ten", 2, 200)]).contrast
     assert apart is not None
