@@ -236,7 +236,7 @@ def add_old_recordings(segments: int) -> None:
     columns = [connection.ops.quote_name(str(field.column)) for field in copied]
     with connection.cursor() as cursor:  # with the ORM, millions of rows take many minutes
         cursor.execute(
-            f"INSERT INTO recordings_segment (recording_id, {', '.join(columns)}) "  # noqa: S608
+            f"INSERT INTO recordings_segment (recording_id, {', '.join(columns)}) "  # noqa: S608  # nosec B608
             f"SELECT recording.id, {', '.join(f'first.{column}' for column in columns)} "
             "FROM recordings_recording recording, recordings_segment first WHERE recording.id <> first.recording_id"
         )
