@@ -267,6 +267,8 @@ PHOTOS_PER_STUDENT = env.int("ROLLCALL_PHOTOS_PER_STUDENT", default=5)
 BASE_URL = env.str("ROLLCALL_BASE_URL", default="").rstrip("/")
 # Private networks that webhooks may call, such as 10.20.0.0/16. All others are refused.
 WEBHOOK_NETWORKS: list[str] = env.list("ROLLCALL_WEBHOOK_NETWORKS", default=[])
+# Private networks in which learning platforms, registry systems and identity providers may be.
+CONNECTION_NETWORKS: list[str] = env.list("ROLLCALL_CONNECTION_NETWORKS", default=[])
 
 # Where footage may be fetched from besides public addresses: private networks, where cameras usually are, and folders.
 SOURCE_NETWORKS: list[str] = env.list("ROLLCALL_SOURCE_NETWORKS", default=[])
