@@ -60,7 +60,7 @@ def invite(*, first_name: str, last_name: str, email: str, role: str, by: User) 
     if email_in_use(email):
         raise UserError("There is already an account with the address {email}.", email=email)
     user = User.objects.create_user(
-        _free_username(email), email, None, first_name=first_name, last_name=last_name, is_active=False
+        free_username(email.partition("@")[0]), email, None, first_name=first_name, last_name=last_name, is_active=False
     )
     set_role(user=user, role=role)
     record_event(user=user, kind=AccountEvent.Kind.INVITED, about=email)
@@ -83,8 +83,11 @@ def withdraw_invitation(*, invitation: Invitation) -> None:
 
 
 @transaction.atomic
-def accept_invitation(*, invitation: Invitation, password: str) -> User:
-    """Open the account with this password. The link works no more. Raises UserError where it was used meanwhile."""
+def accept_invitation(*, invitation: Invitation, password: str | None) -> User:
+    """Open the account with this password; None: the person signs in elsewhere. The link works no more.
+
+    Raises UserError where it was used meanwhile.
+    """
     user = _lock(invitation).user
     user.set_password(password)
     user.is_active = True
@@ -113,9 +116,9 @@ def _lock(invitation: Invitation) -> Invitation:
     return found
 
 
-def _free_username(email: str) -> str:
-    """A user name that nobody has, made of the part of the address before the @."""
-    stem = re.sub(r"[^\w.+-]", "", email.partition("@")[0].lower())[:MAX_USERNAME_LENGTH] or "staff"
+def free_username(wish: str) -> str:
+    """A user name that nobody has, made of this one, such as the part of an e-mail address before the @."""
+    stem = re.sub(r"[^\w.+-]", "", wish.lower())[:MAX_USERNAME_LENGTH] or "staff"
     similar = User.objects.filter(username__istartswith=stem).values_list("username", flat=True)
     taken = {username.lower() for username in similar}
     return next(username for n in count(1) if (username := stem if n == 1 else f"{stem}{n}") not in taken)

@@ -85,9 +85,21 @@ class LoginSession(AbstractBaseSession):
     logged_in_at = models.DateTimeField(null=True)
     address = models.CharField(max_length=45, blank=True)
     device = models.CharField(max_length=50, blank=True, help_text="Browser and system, as the browser says.")
+    # Of a sign-in at another system (`campus/identity`), which may end the session: which one, who and which session
+    # the person is there.
+    provider = models.UUIDField(null=True)
+    external_subject = models.CharField(max_length=255, blank=True)
+    external_session = models.CharField(max_length=255, blank=True)
 
     class Meta:
         ordering = ["-logged_in_at"]
+        indexes = [
+            models.Index(
+                fields=["provider", "external_subject"],
+                condition=models.Q(provider__isnull=False),
+                name="session_by_external_subject",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.device or '-'}, {self.logged_in_at}"
@@ -133,6 +145,7 @@ class AccountEvent(models.Model):
         CALENDAR_LINK_CREATED = "calendar-link-created", _("calendar link created")
         SESSIONS_ENDED = "sessions-ended", _("logged out elsewhere")
         ATTENDANCE_EXPORTED = "attendance-exported", _("attendance exported")
+        IDENTITY_LINKED = "identity-linked", _("linked to a sign-in elsewhere")
         INVITED = "invited", _("invited")
         INVITATION_ACCEPTED = "invitation-accepted", _("invitation accepted")
         DEACTIVATED = "deactivated", _("account deactivated")

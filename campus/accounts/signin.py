@@ -2,10 +2,11 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import login
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
@@ -20,6 +21,7 @@ from campus.accounts.addresses import client_network
 from campus.accounts.history import record_event
 from campus.accounts.models import AccountEvent
 from campus.accounts.services import redeem_recovery_code, verify_two_factor_code
+from campus.accounts.session_store import LOGIN_KEY
 from campus.accounts.signals import recovery_code_used
 from campus.common.errors import UserError
 
@@ -144,24 +146,36 @@ def verify_login_code(*, user: User, code: str) -> None:
     limit.reset()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class ExternalLogin:
+    """What a session keeps of a sign-in at another system: `details` are fields of its row, `values` is for itself."""
+
+    details: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PendingLogin:
-    """A user who gave the right password, but no code yet."""
+    """A user who gave the right password, or was signed in elsewhere, but gave no code yet."""
 
     user: User
     backend: str
     next: str
+    external: ExternalLogin
 
 
-def start_pending_login(request: HttpRequest, user: User, next_: str) -> None:
+def start_pending_login(request: HttpRequest, user: User, next_: str, external: ExternalLogin | None = None) -> None:
     """Remember in the session whose password was right. It gives no access yet."""
+    external = external or ExternalLogin()
     request.session.flush()
+    request.session[LOGIN_KEY] = external.details  # by which the other system can end this, too
     request.session[PENDING_LOGIN_KEY] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
         "backend": user.backend,
         "until": time.time() + PENDING_LOGIN_SECONDS,
         "next": next_,
+        "external": asdict(external),
     }
 
 
@@ -173,4 +187,15 @@ def pending_login(request: HttpRequest) -> PendingLogin | None:
     user = User.objects.filter(pk=stored["user"], is_active=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), stored["password"]):
         return None
-    return PendingLogin(user, stored["backend"], stored["next"])
+    return PendingLogin(
+        user=user, backend=stored["backend"], next=stored["next"], external=ExternalLogin(**stored["external"])
+    )
+
+
+def start_session(request: HttpRequest, user: User, backend: str, external: ExternalLogin | None = None) -> None:
+    """Log the user in, in a new session, which keeps what it has to know of the sign-in at another system."""
+    request.session.flush()
+    login(request, user, backend)
+    if external:
+        request.session[LOGIN_KEY] |= external.details
+        request.session.update(external.values)

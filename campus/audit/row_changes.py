@@ -31,6 +31,10 @@ ACTIONS: Final = {
     "django_celery_beat.PeriodicTask": Action.CHANGED_SETTINGS,
     "outbox.Webhook": Action.CHANGED_SETTINGS,
     "auth.Group": Action.CHANGED_SETTINGS,
+    "identity.IdentityProvider": Action.CHANGED_SETTINGS,
+    "identity.AccessRule": Action.CHANGED_SETTINGS,
+    "identity.ExternalIdentity": Action.CHANGED_ACCOUNT,
+    "identity.PasswordLogin": Action.CHANGED_ACCOUNT,
 }
 
 

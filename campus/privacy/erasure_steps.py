@@ -47,6 +47,7 @@ from campus.biometrics.services import delete_photo
 from campus.common.keys import match_key
 from campus.common.storage import delete_media, delete_media_after_commit, reports
 from campus.consent.models import StudentLink
+from campus.identity.models import ExternalIdentity, FailedSignIn
 from campus.outbox.models import Delivery
 from campus.privacy.texts import Terms
 from campus.recordings.models import Recording
@@ -62,7 +63,9 @@ WRITTEN: tuple[type[models.Model], ...] = (
     Embedding,
     Enrolment,
     Excuse,
+    ExternalIdentity,
     FacePhoto,
+    FailedSignIn,
     FileImport,
     LectureFace,
     LogEntry,
@@ -193,8 +196,14 @@ def erase_excuses(student: int, _terms: Terms) -> int:
     return count
 
 
-def erase_identity(student: int, _terms: Terms) -> int:
-    """The number, the names and the addresses; all of the student where there is no attendance of anybody to keep."""
+def erase_identity(student: int, terms: Terms) -> int:
+    """How the student signs in, the number, the names and the addresses; all of the student where there is no
+    attendance of anybody to keep.
+    """
+    ExternalIdentity.objects.filter(student=student).delete()
+    for failure in FailedSignIn.objects.all():
+        if terms.is_in(failure.claims) or terms.is_in(str(failure.error)):
+            failure.delete()
     row = Student.objects.filter(pk=student).first()
     if row is None:
         return 0

@@ -47,6 +47,12 @@ WORDS = {
     "answered_at": _("answered at"),
     "excuses": _("Excuses"),
     "messages": _("Messages to you"),
+    "sign-ins elsewhere": _("How you sign in"),
+    "issuer": _("issuer"),
+    "subject_there": _("you there"),
+    "linked_at": _("linked"),
+    "last_sign_in_at": _("last sign-in"),
+    "claims": _("what was said of you there"),
     "who looked and changed": _("Who looked, and who changed something"),
     "number": _("student number"),
     "name": _("name"),
@@ -173,6 +179,10 @@ def collect_data(student: Student) -> dict[str, Any]:
             Delivery.objects.filter(to__iexact=student.email) if student.email else Delivery.objects.none(),
             *("created_at", "sent_at", "subject", "body"),
         ),
+        "sign-ins elsewhere": [
+            _values(row, "issuer", "linked_at", "last_sign_in_at", "claims") | {"subject_there": row.subject}
+            for row in student.external_identities.all()
+        ],
         "who looked and changed": [
             {
                 "when": entry.at,

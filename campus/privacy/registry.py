@@ -92,8 +92,8 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     "accounts.RecoveryCode": _of_staff(personal="device", plain="id digest", purpose=ACCOUNTS, term=WITH_ACCOUNT),
     "accounts.LoginSession": _of_staff(
-        personal="session_data user logged_in_at address device",
-        plain="session_key expire_date login_id",
+        personal="session_data user logged_in_at address device external_subject external_session",
+        plain="session_key expire_date login_id provider",
         purpose=ACCOUNTS,
         term="half a day: it ends with the login",
     ),
@@ -188,6 +188,33 @@ MODELS: Final[dict[str, Entry]] = {
         term="a month after it has ended",
         steps="photos",
     ),
+    # Who signs in elsewhere.
+    "identity.IdentityProvider": _plain(
+        "id kind slug name active for_staff for_students settings secret matching match_claim student_number_claim "
+        "creates_accounts replaces_passwords second_factor_values created_at"
+    ),
+    "identity.ExternalIdentity": Entry(
+        personal="issuer subject user student last_sign_in_at claims",
+        plain="id provider linked_at linked_by_rule",
+        whose=(STAFF, STUDENTS),
+        purpose=ACCOUNTS,
+        term="as long as the account, or the student's attendance",
+        steps="identity",
+    ),
+    "identity.ExternalIdentity_granted_courses": _of_staff(
+        personal="externalidentity", plain="id course", purpose=ACCOUNTS, term=WITH_ACCOUNT
+    ),
+    "identity.AccessRule": _plain("id provider claim value role course order"),
+    "identity.PasswordLogin": _of_staff(personal="user", plain="created_at", purpose=ACCOUNTS, term=WITH_ACCOUNT),
+    "identity.FailedSignIn": Entry(
+        personal="error claims",
+        plain="id provider code at",
+        whose=(STAFF, STUDENTS),
+        purpose=ACCOUNTS,
+        term=Kind.ACCOUNT_EVENTS,
+        steps="identity",
+    ),
+    "identity.UsedToken": _plain("digest expires_at"),
     # Faces.
     "biometrics.FacePhoto": Entry(
         personal="student file original_name sha256 reason crop thumbnail confirmed_by",

@@ -75,6 +75,7 @@ STEPS: Final[list[tuple[Kind, Step]]] = [
     (Kind.WORKBOOKS, Step(due=steps.due_workbooks, delete=steps.delete_workbook, course="course", lecture="lecture")),
     (Kind.MESSAGES, Step(due=steps.due_messages, delete=steps.delete_row)),
     (Kind.ACCOUNT_EVENTS, Step(due=steps.due_account_events, delete=steps.delete_row)),
+    (Kind.ACCOUNT_EVENTS, Step(due=steps.due_failed_sign_ins, delete=steps.delete_row)),
     (Kind.ATTENDANCE, Step(due=steps.due_lectures, delete=steps.delete_lecture, lecture="pk")),
 ]
 

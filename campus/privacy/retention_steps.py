@@ -27,6 +27,7 @@ from campus.biometrics.models import FacePhoto, Gallery, LectureFace
 from campus.biometrics.services import delete_photo
 from campus.cctv.models import FootageFile
 from campus.common.storage import delete_media_after_commit
+from campus.identity.models import FailedSignIn
 from campus.outbox.models import Delivery
 from campus.privacy.models import RetentionRule
 from campus.privacy.retention_terms import Terms
@@ -206,6 +207,10 @@ def due_messages(terms: Terms) -> QuerySet[Delivery]:
 
 def due_account_events(terms: Terms) -> QuerySet[AccountEvent]:
     return AccountEvent.objects.filter(terms.due(Kind.ACCOUNT_EVENTS, "created_at"))
+
+
+def due_failed_sign_ins(terms: Terms) -> QuerySet[FailedSignIn]:
+    return FailedSignIn.objects.filter(terms.due(Kind.ACCOUNT_EVENTS, "at"))
 
 
 def due_lectures(terms: Terms) -> QuerySet[Lecture]:

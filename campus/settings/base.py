@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "campus.audit.apps.AuditConfig",
     "campus.academics.apps.AcademicsConfig",
     "campus.consent.apps.ConsentConfig",
+    "campus.identity.apps.IdentityConfig",
     "campus.biometrics.apps.BiometricsConfig",
     "campus.cctv.apps.CctvConfig",
     "campus.recordings.apps.RecordingsConfig",

@@ -6,7 +6,6 @@ from uuid import UUID
 import segno
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.contrib.auth.views import (
@@ -37,7 +36,13 @@ from campus.accounts.selectors import (
     sessions_for,
     tokens_for,
 )
-from campus.accounts.signin import pending_login, remember_browser, start_pending_login, verify_login_code
+from campus.accounts.signin import (
+    pending_login,
+    remember_browser,
+    start_pending_login,
+    start_session,
+    verify_login_code,
+)
 from campus.common.errors import UserError
 from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ConfirmForm, ForgottenForm, SignInForm, TokenForm
@@ -77,8 +82,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
         except UserError as error:
             form.add_error("code", str(error))
         else:
-            request.session.flush()
-            login(request, half.user, half.backend)
+            start_session(request, half.user, half.backend, half.external)
             return _with_cookies(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
     form.fields["code"].help_text = _("Lost your phone? Enter one of your recovery codes instead; each works once.")
     return render(request, "web/login_code.html", {"form": form})
