@@ -27,8 +27,8 @@ os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "ne
 # Tests that ask the database nothing in which PostgreSQL and SQLite differ, or what others ask, too: they are marked
 # `one_database`, and .ci/run runs them with PostgreSQL alone.
 ONE_DATABASE = [
-    *("campus/accounts", "campus/api", "campus/cctv", "campus/consent", "campus/identity", "campus/outbox"),
-    "campus/privacy",
+    *("campus/accounts", "campus/api", "campus/cctv", "campus/connections", "campus/consent", "campus/identity"),
+    *("campus/outbox", "campus/privacy"),
     *("campus/web", "workers/recorder", "workers/test_annotate.py", "workers/test_uploads_of_a_day.py"),
     *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),

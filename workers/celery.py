@@ -39,6 +39,7 @@ app = Celery(
         "workers.heartbeat",
         "workers.ingest",
         "workers.maintenance",
+        "workers.connections",
         "workers.erasures",
         "workers.outbox",
         "workers.periodic",

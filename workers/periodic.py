@@ -3,6 +3,7 @@
 from campus.attendance.weekly_notifications import notify_week
 from campus.cctv import alarms, collection
 from campus.common import periodic_tasks
+from campus.connections.runs import request_due_runs
 from campus.outbox import services as outbox
 from workers.celery import app
 
@@ -25,3 +26,8 @@ def send_weekly_registers() -> None:
 @app.task(name=periodic_tasks.WAKE_DELIVERIES.task)
 def wake_deliveries() -> None:
     outbox.requeue_due_deliveries()
+
+
+@app.task(name=periodic_tasks.WAKE_CONNECTIONS.task)
+def wake_connections() -> None:
+    request_due_runs()

@@ -132,17 +132,20 @@ def build_register(
     until: date | None = None,
     required_percent: int | None = None,
     only: Collection[int] | None = None,
+    signed_off_only: bool = False,
 ) -> Register:
     """The register over the lectures with final records that were not cancelled, by time.
 
     The students are ordered by surname. `required_percent` takes the place of what the class asks for. `only` has the
-    ids of the students who are in it; None for all.
+    ids of the students who are in it; None for all. `signed_off_only`: over the lectures that are signed off.
     """
     definitions = status_definitions()
     lecture_points = max_lecture_points(definitions.values())
     required = policy_for(course).required_percent if required_percent is None else required_percent
     required_share = required / 100
     final = final_lectures().filter(in_days(since, until), course=course)
+    if signed_off_only:
+        final = final.filter(sign_off__isnull=False)
     lectures = tuple(final.order_by("starts_at"))
     column_of = {lecture.pk: column for column, lecture in enumerate(lectures)}
     by_student: dict[int, list[StatusDefinition | None]] = {}

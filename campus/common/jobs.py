@@ -221,6 +221,7 @@ COMPARE_UNKNOWN = Job(
     name="compare_unknown", queue="training", model="attendance.UnknownComparison", waiting_state="queued"
 )
 DELIVER = Job(name="deliver", queue="maintenance", model="outbox.Delivery", waiting_state="queued")
+EXCHANGE = Job(name="exchange", queue="maintenance", model="connections.ConnectionRun", waiting_state="queued")
 ERASE = Job(name="erase", queue="maintenance", model="privacy.Erasure", waiting_state="queued")
 
 JOBS = (
@@ -240,6 +241,7 @@ JOBS = (
     TRAIN,
     COMPARE_UNKNOWN,
     DELIVER,
+    EXCHANGE,
     ERASE,
 )
 MAINTENANCE_QUEUE = "maintenance"  # also of the periodic tasks

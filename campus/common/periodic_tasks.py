@@ -59,6 +59,11 @@ WAKE_DELIVERIES = PeriodicJob(
     schedule=timedelta(minutes=1),
     label=gettext_lazy("Retry messages that could not be delivered"),
 )
+WAKE_CONNECTIONS = PeriodicJob(
+    name="wake_connections",
+    schedule=timedelta(minutes=1),
+    label=gettext_lazy("Exchange rosters and marks with other systems"),
+)
 CLEAN_UP = PeriodicJob(name="clean_up", schedule=timedelta(hours=1), label=gettext_lazy("Delete expired data"))
 APPLY_RETENTION = PeriodicJob(
     name="apply_retention", schedule=timedelta(hours=1), label=gettext_lazy("Delete what the retention rules say")
@@ -70,6 +75,7 @@ PERIODIC_JOBS = (
     CHECK_ALARMS,
     SEND_WEEKLY_REGISTERS,
     WAKE_DELIVERIES,
+    WAKE_CONNECTIONS,
     CLEAN_UP,
     APPLY_RETENTION,
 )

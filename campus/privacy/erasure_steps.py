@@ -46,6 +46,8 @@ from campus.biometrics.models import (
 from campus.biometrics.services import delete_photo
 from campus.common.keys import match_key
 from campus.common.storage import delete_media, delete_media_after_commit, reports
+from campus.connections.marks import withdraw_marks
+from campus.connections.models import MarkDelivery, RemotePerson
 from campus.consent.models import StudentLink
 from campus.identity.models import ExternalIdentity, FailedSignIn
 from campus.outbox.models import Delivery
@@ -69,8 +71,10 @@ WRITTEN: tuple[type[models.Model], ...] = (
     FileImport,
     LectureFace,
     LogEntry,
+    MarkDelivery,
     Objection,
     PhotoImport,
+    RemotePerson,
     SentPhoto,
     Sighting,
     Student,
@@ -197,9 +201,10 @@ def erase_excuses(student: int, _terms: Terms) -> int:
 
 
 def erase_identity(student: int, terms: Terms) -> int:
-    """How the student signs in, the number, the names and the addresses; all of the student where there is no
-    attendance of anybody to keep.
+    """How the student signs in and is known elsewhere, the marks that stand there, the number, the names and the
+    addresses; all of the student where there is no attendance of anybody to keep.
     """
+    withdraw_marks(student=student)
     ExternalIdentity.objects.filter(student=student).delete()
     for failure in FailedSignIn.objects.all():
         if terms.is_in(failure.claims) or terms.is_in(str(failure.error)):
@@ -292,6 +297,7 @@ def has_come_back(student: int) -> bool:
             Gallery.objects.filter(members=student),
             FacePhoto.objects.filter(student=student),
             LectureFace.objects.filter(student=student),
+            RemotePerson.objects.filter(student=student),
             Sighting.objects.filter(student=student),
         )
     )

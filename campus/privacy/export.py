@@ -183,6 +183,15 @@ def collect_data(student: Student) -> dict[str, Any]:
             _values(row, "issuer", "linked_at", "last_sign_in_at", "claims") | {"subject_there": row.subject}
             for row in student.external_identities.all()
         ],
+        "known elsewhere": [
+            {"where": row.connection.name, "id_there": row.remote_id}
+            for row in student.remote_people.select_related("connection")
+        ],
+        "marks elsewhere": [
+            _values(row, "changed_at", "value", "confirmed_at", "confirmed_value", "state")
+            | {"where": row.link.connection.name, "class": row.link.course.code}
+            for row in student.mark_deliveries.select_related("link__connection", "link__course")
+        ],
         "who looked and changed": [
             {
                 "when": entry.at,

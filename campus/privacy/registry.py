@@ -346,6 +346,37 @@ MODELS: Final[dict[str, Entry]] = {
         term=Kind.MESSAGES,
         steps="messages",
     ),
+    # Learning platforms and registry systems.
+    "connections.Connection": _plain(
+        "id kind name active dry_run settings secret schedule change_limit_percent sign_in due_at last_run_at "
+        "last_ok_at last_error created_at"
+    ),
+    "connections.CourseLink": _plain(
+        "id connection course remote_id remote_name settings takes_roster sends_marks marks_changed_at marks_tries "
+        "marks_due_at question created_at"
+    ),
+    "connections.RemotePerson": Entry(
+        personal="remote_id number_key student",
+        plain="id connection",
+        whose=(STUDENTS,),
+        purpose=TEACHING,
+        term="as long as the other system is connected",
+        steps="identity",
+    ),
+    "connections.ConnectionRun": _of_staff(
+        personal="user",
+        plain="id connection link task state file_import counts result started_at ended_at",
+        purpose=OPERATION,
+        term="a month",
+    ),
+    "connections.MarkDelivery": Entry(
+        personal="student remote_person value confirmed_value error",
+        plain="id link lecture remote_item version changed_at tried_version confirmed_version confirmed_at state tries",
+        whose=(STUDENTS,),
+        purpose=DELIVERY,
+        term="as long as the class is linked; after an erasure, until the mark is taken away there",
+        steps="identity",
+    ),
     # Attendance.
     "attendance.AnnotatedVideo": Entry(
         personal="user student file",

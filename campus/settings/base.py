@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "campus.recordings.apps.RecordingsConfig",
     "campus.outbox.apps.OutboxConfig",
     "campus.attendance.apps.AttendanceConfig",
+    "campus.connections.apps.ConnectionsConfig",
     "campus.privacy.apps.PrivacyConfig",
     "campus.operations.apps.OperationsConfig",
     "campus.api.apps.ApiConfig",

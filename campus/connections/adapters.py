@@ -1,0 +1,89 @@
+"""What a kind of connection has to offer: its settings, the roster of a course there, and the marks that go there."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from django import forms
+
+from campus.common.errors import UserError
+from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
+from recognition.messages import Message
+
+NETWORKS_SETTING: Final = "CONNECTION_NETWORKS"
+
+
+class MarkRefused(UserError):
+    """The other system does not take this mark, and will not before somebody changes something. Others may go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A student on a roster there. `remote_id` is the person's id there, `number` the student number."""
+
+    remote_id: str
+    number: str
+    name: str
+    surname: str = ""
+    email: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedMark:
+    """What should stand there. `remote_item` tells several marks of one student apart, such as the id of a session."""
+
+    student_id: int
+    remote_person: str
+    value: str
+    remote_item: str = ""
+    lecture_id: int | None = None
+
+
+class MarkSender(Protocol):
+    """Sends marks, one after the other. What it does twice has the effect of doing it once.
+
+    Both raise MarkRefused, or OutgoingError where the other system can't be used now.
+    """
+
+    def read(self, mark: MarkDelivery) -> str | None:
+        """The value that stands there, "" for none; None where that can't be found out."""
+
+    def send(self, mark: MarkDelivery) -> None:
+        """Have `mark.value` stand there; "" takes away what does. Returns once that is sure."""
+
+
+class Adapter(Protocol):
+    """One kind of connection. Everything but the form is called in a worker, and may raise UserError (an OutgoingError
+    where the network is to blame: it is tried again)."""
+
+    settings_form: type[forms.Form]
+
+    def check(self, connection: Connection) -> Message:
+        """Try it, changing nothing; returns what was found."""
+
+    def sync(self, connection: Connection, run: ConnectionRun) -> None:
+        """Fetch what is not of one class, such as terms; the counts go into `run.counts`."""
+
+    def fetch_roster(self, link: CourseLink) -> list[Member]:
+        """The students of the course there now."""
+
+    def wanted_marks(self, link: CourseLink) -> Iterable[WantedMark]:
+        """What should stand there now. Asks the database alone."""
+
+    def open_sender(self, link: CourseLink) -> AbstractContextManager[MarkSender]:
+        """For one batch of marks."""
+
+
+# Module and class of each kind; the modules are imported when they are needed.
+ADAPTERS: Final[dict[str, str]] = {
+    Connection.Kind.LTI: "campus.connections.lti.adapter:LtiAdapter",
+}
+
+
+def adapter_for(kind: str) -> Adapter:
+    """The adapter of a kind of connection."""
+    module, _colon, name = ADAPTERS[kind].partition(":")
+    return cast("Callable[[], Adapter]", getattr(import_module(module), name))()
