@@ -67,7 +67,6 @@ class Scheduler(DatabaseScheduler):
         try:
             delay: float = super().tick(*args, **kwargs)
         except (DatabaseError, InterfaceError, OSError) as error:
-            self._heap, self._initial_read = None, True  # read all rows again
             return self._note_failure(error)
         self.failures = 0
         return delay
@@ -91,6 +90,7 @@ class Scheduler(DatabaseScheduler):
         pause = min(2**self.failures, MAX_PAUSE_SECONDS)
         self.failures = min(self.failures + 1, 10)
         log.warning("The schedules could not be read or written (%s). Trying again in %d s.", error, pause)
+        self._heap, self._initial_read = None, True  # read all rows again
         connection.close()
         return pause
 

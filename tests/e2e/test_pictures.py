@@ -31,7 +31,7 @@ def take(page: Page, path: Path, *shown: str) -> None:
     """What the window shows, once these texts are there, with few colours so that the file is small."""
     sees(page, *shown)
     page.wait_for_function(
-        "[...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight)"
+        "() => [...document.images].every((image) => image.complete || image.getBoundingClientRect().top > innerHeight)"
     )
     with Image.open(io.BytesIO(page.screenshot(animations="disabled"))) as picture:
         picture.convert("RGB").quantize(COLOURS).save(path, optimize=True)

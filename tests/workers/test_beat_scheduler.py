@@ -219,6 +219,21 @@ def test_the_scheduler_survives_errors_of_the_database(monkeypatch: pytest.Monke
     assert sorted(scheduler.sent) == sorted(job.name for job in PERIODIC_JOBS)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_error_while_the_first_rows_are_read_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, errors = Scheduler.all_as_schedule, [OperationalError("the database system is shutting down")]
+
+    def fail_once(scheduler: Scheduler) -> Any:
+        if errors:
+            raise errors.pop()
+        return read(scheduler)
+
+    monkeypatch.setattr(Scheduler, "all_as_schedule", fail_once)
+    monkeypatch.setattr("workers.beat_scheduler.time.sleep", lambda seconds: None)
+    assert set(RecordingScheduler().schedule) == {job.name for job in PERIODIC_JOBS}
+    assert not errors
+
+
 def test_the_database_says_what_time_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler = RecordingScheduler()
     set_last_run(seconds=1)
