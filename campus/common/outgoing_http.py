@@ -82,7 +82,7 @@ def request(
     try:
         connection.connect()
         sockets.append(connection.sock)  # the connection forgets it where the answer goes on until the end
-        connection.sock.settimeout(READ_SECONDS)
+        connection.timeout = READ_SECONDS
         connection.request(method, target, body=body, headers=sent, preload_content=False)
         response = connection.getresponse()
         content = response.read(max_bytes + 1) if max_bytes else b""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from django.db.models.functions import Now
 from django.db.models.signals import post_save
+from django.utils import timezone
 
 from campus.attendance.models import AttendanceChange, SignOff
 from campus.connections.models import CourseLink
@@ -23,5 +23,5 @@ def _note_change(*, instance: AttendanceChange, **_: Any) -> None:
         course__lectures=instance.lecture_id, sends_marks=True, connection__active=True, marks_changed_at=None
     )
     if pks := list(links.values_list("pk", flat=True)):
-        CourseLink.objects.filter(pk__in=pks).update(marks_changed_at=Now())
+        CourseLink.objects.filter(pk__in=pks).update(marks_changed_at=timezone.now())
         request_marks(links=CourseLink.objects.filter(pk__in=pks))

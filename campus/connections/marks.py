@@ -152,13 +152,17 @@ def _send_batch(run: ConnectionRun, marks: list[MarkDelivery], sender: MarkSende
 def _send_one(mark: MarkDelivery, sender: MarkSender) -> str:
     """Have it stand there, and note that it does. Returns what to count."""
     rows = MarkDelivery.objects.filter(pk=mark.pk, version=mark.version)
-    stands = mark.tried_version == mark.version and sender.read(mark) == mark.value
+    is_known = 0 < mark.confirmed_version == mark.tried_version  # nothing is under way
+    stands = is_known and mark.confirmed_value == mark.value  # changed, and changed back
+    if not stands and mark.tried_version == mark.version:
+        stands = sender.read(mark) == mark.value
     if not stands:
         if not rows.update(tried_version=mark.version):
             return "overtaken"  # a later version is wanted meanwhile
         sender.send(mark)
     rows.update(
         state=State.SENT,
+        tried_version=mark.version,
         confirmed_version=mark.version,
         confirmed_value=mark.value,
         confirmed_at=timezone.now(),

@@ -221,3 +221,29 @@ class MarkDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.remote_person}: {self.value or '-'}"
+
+
+class SigningKey(models.Model):
+    """A key with which Rollcall proves to platforms (LTI) who it is. Its public half is on the page of keys."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    private = EncryptedTextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class RegistrationLink(models.Model):
+    """Lets a platform register Rollcall as its tool by itself, once, by an address with the key in it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    key = models.CharField(max_length=64, unique=True, help_text="SHA-256 of what is secret in the address.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at}"

@@ -377,6 +377,10 @@ MODELS: Final[dict[str, Entry]] = {
         term="as long as the class is linked; after an erasure, until the mark is taken away there",
         steps="identity",
     ),
+    "connections.SigningKey": _plain("id private created_at"),
+    "connections.RegistrationLink": _of_staff(
+        personal="created_by", plain="id key expires_at", purpose=OPERATION, term="a day"
+    ),
     # Attendance.
     "attendance.AnnotatedVideo": Entry(
         personal="user student file",
