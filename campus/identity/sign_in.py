@@ -8,7 +8,7 @@ page, applies the provider's rules, and opens a session. Claims have the names o
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from campus.academics.models import Student
 from campus.accounts.history import record_event as record_account_event
 from campus.accounts.invitations import accept_invitation, email_in_use, free_username
 from campus.accounts.models import AccountEvent, LoginSession
-from campus.accounts.recent_login import CONFIRMED_KEY
+from campus.accounts.recent_login import CONFIRMED_KEY, RECENT_SECONDS
 from campus.accounts.roles import Role, assigned_role
 from campus.accounts.selectors import has_two_factor
 from campus.accounts.services import set_role
@@ -99,8 +99,7 @@ def sign_in(
     if isinstance(person, Student):
         _start_student_session(request, person, external)
         return redirect("my-data", key=OWN_PAGE)
-    if not url_has_allowed_host_and_scheme(next_, {request.get_host()}, require_https=request.is_secure()):
-        next_ = ""
+    next_ = _own_address(request, next_)
     backend = settings.AUTHENTICATION_BACKENDS[0]
     if has_two_factor(person) and not set(provider.second_factor_values) & set(assertion.authentication):
         person.backend = backend
@@ -110,6 +109,34 @@ def sign_in(
     if assertion.authenticated_at:
         request.session[CONFIRMED_KEY] = assertion.authenticated_at.timestamp()
     return redirect(next_ or settings.LOGIN_REDIRECT_URL)
+
+
+def confirm_sign_in(request: HttpRequest, assertion: Assertion, next_: str) -> HttpResponseRedirect:
+    """Note that whoever is signed in here has just given the password there. Raises SignInError where it was somebody
+    else, or a while ago.
+    """
+    known = ExternalIdentity.objects.filter(
+        issuer=assertion.issuer, subject=assertion.subject, user=request.user.pk
+    ).exists()
+    if not known:
+        raise SignInError("“{subject}” is not who is signed in here.", subject=assertion.subject)
+    at = assertion.authenticated_at
+    if at is None or abs(timezone.now() - at) > timedelta(seconds=RECENT_SECONDS):
+        raise SignInError(
+            "The provider did not ask for the password again. Expected: “auth_time” of the last {n} minutes. "
+            "Received: {received}.",
+            n=RECENT_SECONDS // 60,
+            received=at or "-",
+        )
+    request.session.cycle_key()  # a copy of the session is not confirmed with it
+    request.session[CONFIRMED_KEY] = at.timestamp()
+    return redirect(_own_address(request, next_) or "account")
+
+
+def _own_address(request: HttpRequest, next_: str) -> str:
+    """Where the person wanted to go; "" where that is not here."""
+    is_own = url_has_allowed_host_and_scheme(next_, {request.get_host()}, require_https=request.is_secure())
+    return next_ if is_own else ""
 
 
 def signed_in_student(request: HttpRequest) -> Student | None:

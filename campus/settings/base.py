@@ -131,7 +131,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["campus.accounts.signin.RateLimitedBackend"]
+AUTHENTICATION_BACKENDS = ["campus.identity.passwords.PasswordBackend"]
 # How many of our own proxies stand before the application; nobody else's X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.int("ROLLCALL_TRUSTED_PROXIES", default=0)
 # Counts wrong passwords. Several web processes need one that they share: redis://host:6379/1

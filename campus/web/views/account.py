@@ -1,13 +1,12 @@
 """Login, logout, the own account: language, password, second step and its recovery codes, API tokens, sessions."""
 
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.contrib.auth.views import (
     LoginView,
     LogoutView,
@@ -38,20 +37,21 @@ from campus.accounts.selectors import (
 )
 from campus.accounts.signin import (
     pending_login,
-    remember_browser,
     start_pending_login,
     start_session,
     verify_login_code,
 )
 from campus.common.errors import UserError
+from campus.identity.passwords import may_use_password
+from campus.identity.selectors import identities_for, login_buttons, provider_of_session, replaces_passwords
 from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ConfirmForm, ForgottenForm, SignInForm, TokenForm
+from campus.web.sign_in_cookies import with_cookies
 from campus.web.views import StaffRequest
+from campus.web.views.external_sign_in import confirmation_address, logout_elsewhere
 
 EVENTS_SHOWN = 20
 PENDING_SECRET_KEY = "new-second-step"  # noqa: S105 - the name of a place in the session
-
-Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 class StaffLoginView(LoginView):
@@ -59,12 +59,16 @@ class StaffLoginView(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        own = {"providers": login_buttons(), "replaces_passwords": replaces_passwords()}
+        return super().get_context_data(**kwargs, **own)
+
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
         if has_two_factor(user):
             start_pending_login(self.request, user, self.get_redirect_url())
             return redirect("login-code")
-        return _with_cookies(super().form_valid(form), user)
+        return with_cookies(super().form_valid(form), user)
 
 
 @never_cache
@@ -83,27 +87,9 @@ def login_code(request: HttpRequest) -> HttpResponse:
             form.add_error("code", str(error))
         else:
             start_session(request, half.user, half.backend, half.external)
-            return _with_cookies(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
+            return with_cookies(redirect(half.next or settings.LOGIN_REDIRECT_URL), half.user)
     form.fields["code"].help_text = _("Lost your phone? Enter one of your recovery codes instead; each works once.")
     return render(request, "web/login_code.html", {"form": form})
-
-
-def _with_cookies(response: Response, user: User) -> Response:
-    """The language that the person chose, on whichever machine, is this browser's from now on; and the browser is
-    known as the person's."""
-    remember_browser(response, user)
-    if language := language_of(user):
-        response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            language,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            path=settings.LANGUAGE_COOKIE_PATH,
-            domain=settings.LANGUAGE_COOKIE_DOMAIN,
-            secure=settings.LANGUAGE_COOKIE_SECURE,
-            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
-        )
-    return response
 
 
 def set_own_language(request: HttpRequest) -> HttpResponseBase:
@@ -122,7 +108,10 @@ def set_own_language(request: HttpRequest) -> HttpResponseBase:
 
 class StaffLogoutView(LogoutView):
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        provider, elsewhere = provider_of_session(request), logout_elsewhere(request)
         response = super().post(request, *args, **kwargs)
+        if elsewhere:
+            return render(request, "web/logged_out.html", {"elsewhere": elsewhere, "provider": provider})
         messages.success(request, _("You are logged out."))
         return response
 
@@ -168,6 +157,7 @@ def _account_page(request: StaffRequest, form: TokenForm, *, secret: str = "", s
         "codes_left": count_recovery_codes(request.user),
         "chosen": language_of(request.user),
         "sessions": sessions_for(request.user),
+        "identities": identities_for(request.user),
         "events": events_for(request.user)[:EVENTS_SHOWN],
     }
     return render(request, "web/account.html", context, status=status)
@@ -217,7 +207,12 @@ def confirm_login(request: StaffRequest) -> HttpResponse:
         back = request.GET.get("next", "")
         allowed = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
         return redirect(back if allowed else "account")
-    return render(request, "web/confirm_login.html", {"form": form}, status=400 if form.errors else 200)
+    context = {
+        "form": form if may_use_password(request.user) and request.user.has_usable_password() else None,
+        "elsewhere": confirmation_address(request, request.GET.get("next", "")),
+        "provider": provider_of_session(request),
+    }
+    return render(request, "web/confirm_login.html", context, status=400 if form.errors else 200)
 
 
 @require_POST

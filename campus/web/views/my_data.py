@@ -3,6 +3,9 @@ consent, takes photos, and shows the own attendance and what is held.
 
 Whoever has the link can do this and nothing else. What it protects is in the address and not in a cookie, so another
 site can't use it, and no CSRF token is needed: the link is looked up before anything of the body is read.
+
+Students who sign in elsewhere (`campus/identity`) have the page under one address, by a session that gives nothing
+else. There, a CSRF token is needed.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +19,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campus.accounts.addresses import client_network
@@ -32,10 +35,11 @@ from campus.biometrics.models import Embedding, LectureFace, SentPhoto
 from campus.biometrics.sent_photos import MAX_PHOTOS_PER_LINK, REPLACEABLE, fault_words, send_photo
 from campus.common.errors import UserError
 from campus.common.file_responses import picture_response
-from campus.consent.links import ENDED_LINK_RETENTION, find_student_link
+from campus.consent.links import ENDED_LINK_RETENTION, extend_student_link, find_student_link
 from campus.consent.models import Consent, ConsentText, StudentLink
 from campus.consent.selectors import consent_state, current_consents, current_text, has_basis
 from campus.consent.services import record_answer, withdraw_consent
+from campus.identity.sign_in import OWN_PAGE, signed_in_student
 from campus.outbox.student_emails import send_link_to_number
 from campus.privacy.export import export_response
 
@@ -59,11 +63,31 @@ class NumberForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def my_data(request: HttpRequest, key: str) -> HttpResponse:
     """The student's own page. A POST answers, sends photos, or objects to a mark."""
-    link = find_student_link(key)
-    if link is None or link.is_expired:
-        return render(request, "web/my_data_ended.html", {"link": link}, status=410)
+    link = _opened_link(request, key)
+    if link is None:
+        return _ended(request, key)
     if request.method != "POST":
         return _render(request, link)
+    act = csrf_protect(_act) if key == OWN_PAGE else _act
+    return act(request, link, key)
+
+
+def _opened_link(request: HttpRequest, key: str) -> StudentLink | None:
+    """The link that is still valid, or that of the student who is signed in."""
+    if key == OWN_PAGE:
+        student = signed_in_student(request)
+        return extend_student_link(student=student) if student else None
+    link = find_student_link(key)
+    return None if link is None or link.is_expired else link
+
+
+def _ended(request: HttpRequest, key: str) -> HttpResponse:
+    if key == OWN_PAGE:
+        return redirect("login")
+    return render(request, "web/my_data_ended.html", {"link": find_student_link(key)}, status=410)
+
+
+def _act(request: HttpRequest, link: StudentLink, key: str) -> HttpResponse:
     limits = (
         AttemptLimit("student-link", link.pk, most=MAX_CHANGES_PER_LINK),
         AttemptLimit("student-link", client_network(request), most=MAX_CHANGES_PER_NETWORK),
@@ -142,9 +166,9 @@ ACTIONS: dict[str, Callable[[HttpRequest, StudentLink], list[str]]] = {
 @require_safe
 def own_photo_picture(request: HttpRequest, key: str, pk: UUID) -> HttpResponseBase:
     """A small picture of a photo that was sent by this link."""
-    link = find_student_link(key)
-    if link is None or link.is_expired:
-        return render(request, "web/my_data_ended.html", {"link": link}, status=410)
+    link = _opened_link(request, key)
+    if link is None:
+        return _ended(request, key)
     return picture_response(str(get_object_or_404(link.photos.exclude(picture=""), pk=pk).picture))
 
 
@@ -152,15 +176,17 @@ def own_photo_picture(request: HttpRequest, key: str, pk: UUID) -> HttpResponseB
 @require_safe
 def download(request: HttpRequest, key: str) -> HttpResponseBase:
     """All that is held of the student, as a zip."""
-    link = find_student_link(key)
-    if link is None or link.is_expired:
-        return render(request, "web/my_data_ended.html", {"link": link}, status=410)
+    link = _opened_link(request, key)
+    if link is None:
+        return _ended(request, key)
     limit = AttemptLimit("student-data", link.pk)
     if limit.is_exceeded:
         sentence = _("Too much came in a short time. Wait a quarter of an hour, and try again.")
         return _render(request, link, errors=[sentence], status=429)
     limit.add_attempt()
-    record_event(None, Action.EXPORTED_STUDENT, student=link.student_id, about="by link")
+    record_event(
+        None, Action.EXPORTED_STUDENT, student=link.student_id, about="signed in" if key == OWN_PAGE else "by link"
+    )
     return export_response(link.student)
 
 
@@ -192,9 +218,11 @@ def _render(request: HttpRequest, link: StudentLink, *, errors: Sequence[str] = 
     consent = current_consents([student.pk]).get(student.pk)
     text = current_text(translation.get_language())
     photos = list(link.photos.all())
+    token = request.resolver_match.kwargs["key"] if request.resolver_match else ""
     context: dict[str, Any] = {
         "link": link,
-        "token": request.resolver_match.kwargs["key"] if request.resolver_match else "",
+        "token": token,
+        "is_signed_in": token == OWN_PAGE,
         "asks": institution.legal_basis == Institution.LegalBasis.CONSENT,
         "basis_text": institution.basis_text,
         "basis_since": institution.basis_since,
