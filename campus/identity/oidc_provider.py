@@ -165,9 +165,8 @@ def explain_claims(claims: Mapping[str, Any], expected: Mapping[str, Any], valid
 
 def check_registered_claims(claims: Mapping[str, Any], expected: Mapping[str, str]) -> None:
     """The issuer, the audience and the times of a token. Raises SignInError."""
-    registry = JWTClaimsRegistry(
-        leeway=LEEWAY_SECONDS, **{name: {"essential": True, "value": value} for name, value in expected.items()}
-    )
+    options: dict[str, Any] = {name: {"essential": True, "value": value} for name, value in expected.items()}
+    registry = JWTClaimsRegistry(leeway=LEEWAY_SECONDS, **options)
     explain_claims(claims, expected, lambda: registry.validate(dict(claims)))
 
 

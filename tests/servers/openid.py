@@ -28,6 +28,7 @@ class OpenIDPeer:
     def __init__(self) -> None:
         self.issuer = ""
         self.keys = [RSAKey.generate_key(2048, {"kid": "first"})]
+        self.published: list[RSAKey] = []  # instead of the newest key
         self.claims: dict[str, Any] = {}
         self.user_info: dict[str, Any] = {}
         self.clock = 0.0  # how far it is ahead
@@ -79,7 +80,7 @@ class OpenIDPeer:
             merged = {**metadata, **known, "code_challenge_methods_supported": ["S256"], **self.metadata_changes}
             return 200, {name: value for name, value in merged.items() if value is not None}
         if path == "/jwks":
-            return 200, dict(KeySet(self.keys[-1:]).as_dict(private=False))
+            return 200, dict(KeySet([*(self.published or self.keys[-1:])]).as_dict(private=False))
         if path == "/userinfo" and headers.get("Authorization") == "Bearer access":
             return 200, {"sub": self.claims.get("sub", "s-1"), **self.user_info}
         if path == "/token" and method == "POST":
