@@ -53,7 +53,7 @@ CHANGES = frozenset(
     }
 )
 # Accounts and roles, and where data is sent: all but the lists.
-ADMIN_PAGES = ("admin:auth_", "admin:outbox_webhook_")
+ADMIN_PAGES = ("admin:auth_", "admin:identity_", "admin:outbox_webhook_")
 ADMIN_LISTS = ("_changelist", "_history")
 
 

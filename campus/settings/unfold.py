@@ -85,6 +85,14 @@ def unfold() -> dict[str, Any]:
                     "items": [
                         _item(gettext_lazy("Staff"), "badge", "auth_user"),
                         {
+                            **_item(gettext_lazy("Sign-in"), "login", "identity_identityprovider"),
+                            "permission": "campus.web.admin.sign_in.may_see_sign_in",
+                        },
+                        {
+                            **_item(gettext_lazy("Who signs in"), "passkey", "identity_externalidentity"),
+                            "permission": "campus.web.admin.sign_in.may_see_sign_in",
+                        },
+                        {
                             "title": gettext_lazy("Name"),
                             "icon": "apartment",
                             "link": reverse_lazy("institution"),

@@ -385,7 +385,7 @@ CHAPTERS = (
                 picture="lock",
             ),
             HelpTopic(
-                views=("login", "login-code"),
+                views=("login", "login-code", "sign-in", "sign-in-callback"),
                 title=_("Log in"),
                 text=_(
                     "Log in with your e-mail address or user name; a forgotten password is replaced by e-mail. "
@@ -566,6 +566,15 @@ ADMIN_CHAPTER = HelpChapter(
                 "A webhook tells a program of yours when attendance is counted or signed off."
             ),
             picture="mail",
+        ),
+        HelpTopic(
+            views=("admin:identity_identityprovider", "admin:identity_externalidentity"),
+            title=_("Sign-in"),
+            text=_(
+                "Staff and students can sign in at the university's own system; rules give roles and classes by what "
+                "it says of them. “Test it” says what is wrong, and who was refused has a code by which you find why."
+            ),
+            picture="lock",
         ),
         HelpTopic(
             views=("admin:system",),

@@ -41,6 +41,7 @@ from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
 from campus.consent.links import renew_student_link, student_link_token
+from campus.identity.models import IdentityProvider
 from campus.outbox.models import Delivery, Webhook
 from campus.privacy.models import Erasure, LegalHold
 from campus.recordings.models import Upload
@@ -66,6 +67,7 @@ WORDS = {
     "uidb64": "x",
     "token": "x",
     "folder": "media",
+    "slug": "sso",
 }
 # Addresses whose words are others.
 WORDS_OF = {"sighting-action": {"action": "reject"}}
@@ -111,6 +113,7 @@ def things(world: World) -> dict[str, object]:
         user_name="own",
     )
     webhook = Webhook.objects.create(url="https://example.org/hook")
+    provider = IdentityProvider.objects.create(slug="sso", name="University")
     camera = factories.camera("B 13")
     SourceTest.objects.create(source=camera.source)
     collection = Collection.objects.create(
@@ -159,6 +162,8 @@ def things(world: World) -> dict[str, object]:
             last_run_at=timezone.now(),
         ).pk,
         "webhook webhooks": webhook.pk,
+        "identityprovider": provider.pk,
+        "externalidentity": provider.identities.create(issuer="https://id.example", subject="1", user=world.own).pk,
         "delivery deliveries": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,
         "group": Group.objects.get(name=Role.LECTURER).pk,
         "lectureseries series": LectureSeries.objects.create(

@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
 
 from campus.academics.models import Course
 from campus.academics.selectors import CURRENT
@@ -40,6 +40,9 @@ from campus.accounts.services import (
     set_role,
 )
 from campus.common.errors import UserError
+from campus.identity.models import PasswordLogin
+from campus.identity.passwords import set_password_login
+from campus.identity.selectors import replaces_passwords
 from campus.web.admin.base import (
     DeletionSummaryMixin,
     KeyCheckMixin,
@@ -77,9 +80,17 @@ class RoleForm(AccountForm):
     """For whoever may also give the role."""
 
     role = forms.ChoiceField(label=gettext_lazy("Role"), widget=UnfoldAdminRadioSelectWidget())
+    keeps_password = forms.BooleanField(
+        label=gettext_lazy("Password for emergencies"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=gettext_lazy("The password works although a sign-in elsewhere is there instead of passwords."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "keeps_password" in self.fields:
+            self.fields["keeps_password"].initial = PasswordLogin.objects.filter(user=self.instance.pk).exists()
         role = cast("forms.ChoiceField", self.fields["role"])
         role.choices, role.initial = role_choices(reversed(Role)), assigned_role(self.instance)
 
@@ -197,6 +208,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         role = "role" if _gives_roles(request, obj) else "role_badge"
         rights: tuple[str, ...] = (role, "classes", "state", "two_factor_enabled")
+        if role == "role" and replaces_passwords():
+            rights = (*rights, "keeps_password")
         if request.user.is_superuser:
             rights = (*rights, "is_superuser")
         return (
@@ -217,6 +230,8 @@ class UserAdmin(DjangoUserAdmin, DeletionSummaryMixin):  # type: ignore[type-arg
             record_event(user=obj, kind=AccountEvent.Kind.EMAIL_CHANGED)
         if role := form.cleaned_data.get("role"):
             set_role(user=obj, role=role)
+        if "keeps_password" in form.cleaned_data:
+            set_password_login(user=obj, allowed=form.cleaned_data["keeps_password"])
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return bool(super().has_change_permission(request, obj)) and (obj is None or may_manage(request, obj))

@@ -1,0 +1,16 @@
+"""Changes of providers by administrators."""
+
+from django.db import transaction
+
+from campus.accounts.models import LoginSession
+from campus.identity.models import IdentityProvider
+
+
+@transaction.atomic
+def save_provider(*, provider: IdentityProvider, secret: str | None = None) -> None:
+    """Store the provider; None keeps the secret. Where it is switched off, the sessions end that began with it."""
+    if secret is not None:
+        provider.secret = secret
+    provider.save()
+    if not provider.active:
+        LoginSession.objects.filter(provider=provider.pk).delete()
