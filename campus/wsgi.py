@@ -10,7 +10,7 @@ import warnings
 for _reader in (
     *("PIL", "av", "cv2", "pillow_heif"),
     *("campus.academics.calendar_reader", "campus.academics.roster_files", "campus.academics.roster_workbooks"),
-    "campus.biometrics.zip_reader",
+    *("campus.biometrics.zip_reader", "campus.connections.oneroster_reader"),
 ):
     sys.modules[_reader] = None  # type: ignore[assignment]
 warnings.filterwarnings("ignore", message="Pillow could not be imported")

@@ -1,6 +1,6 @@
 """Import of rosters, all of a file or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from django.db import transaction
@@ -44,17 +44,31 @@ def import_roster(
             raise UserError("More than a tenth of a class would leave. Confirm that, or import without it.")
         Student.objects.bulk_create(plan.students_new.values(), batch_size=1000)
         Student.objects.bulk_update(plan.students_changed.values(), ["number", "guest", *ROW_FIELDS], batch_size=200)
-        if complete:
-            yesterday = timezone.localdate() - timedelta(days=1)
-            for enrolment in plan.leaving:
-                enrolment.valid_to = max(enrolment.valid_from, yesterday)
-            Enrolment.objects.bulk_update(plan.leaving, ["valid_to"], batch_size=500)
         Enrolment.objects.bulk_create(plan.enrolments_new, batch_size=1000)
         Enrolment.objects.bulk_update(plan.enrolments_changed, ["section", "valid_from", "valid_to"], batch_size=500)
-        changed = [*plan.enrolments_new, *plan.enrolments_changed, *(plan.leaving if complete else ())]
-        courses = {enrolment.course_id for enrolment in changed}
-        # Bulk writes send no signals.
-        mark_rosters_changed(courses=Course.objects.filter(pk__in=courses))
-        for course_id in courses:
-            record_event(current_user(), Action.CHANGED_ROSTER, course=course_id, about="imported from a table")
+        if complete:
+            _end(plan.leaving)
+        _note_changes([*plan.enrolments_new, *plan.enrolments_changed, *(plan.leaving if complete else ())])
     return plan
+
+
+@transaction.atomic
+def end_enrolments(enrolments: Sequence[Enrolment]) -> None:
+    """Students who are no longer on the roster of another system leave: yesterday was their last day."""
+    _end(enrolments)
+    _note_changes(enrolments)
+
+
+def _end(enrolments: Sequence[Enrolment]) -> None:
+    yesterday = timezone.localdate() - timedelta(days=1)
+    for enrolment in enrolments:
+        enrolment.valid_to = max(enrolment.valid_from, yesterday)
+    Enrolment.objects.bulk_update(enrolments, ["valid_to"], batch_size=500)
+
+
+def _note_changes(enrolments: Iterable[Enrolment]) -> None:
+    """Bulk writes send no signals."""
+    courses = {enrolment.course_id for enrolment in enrolments}
+    mark_rosters_changed(courses=Course.objects.filter(pk__in=courses))
+    for course_id in courses:
+        record_event(current_user(), Action.CHANGED_ROSTER, course=course_id, about="imported from a table")

@@ -64,8 +64,9 @@ class Adapter(Protocol):
     def check(self, connection: Connection) -> Message:
         """Try it, changing nothing; returns what was found."""
 
-    def sync(self, connection: Connection, run: ConnectionRun) -> None:
-        """Fetch what is not of one class, such as terms; the counts go into `run.counts`."""
+    def sync(self, connection: Connection, run: ConnectionRun) -> Message | None:
+        """Fetch what is not of one class, such as terms; the counts go into `run.counts`. Returns what a person should
+        know of it. Who has asked for it gets a preview in `run.file_import` where that needs a person."""
 
     def fetch_roster(self, link: CourseLink) -> list[Member]:
         """The students of the course there now."""
@@ -80,6 +81,10 @@ class Adapter(Protocol):
 # Module and class of each kind; the modules are imported when they are needed.
 ADAPTERS: Final[dict[str, str]] = {
     Connection.Kind.LTI: "campus.connections.lti.adapter:LtiAdapter",
+    Connection.Kind.MOODLE: "campus.connections.moodle_adapter:MoodleAdapter",
+    Connection.Kind.CANVAS: "campus.connections.canvas_adapter:CanvasAdapter",
+    Connection.Kind.ONEROSTER: "campus.connections.oneroster_adapter:OneRosterAdapter",
+    Connection.Kind.CALENDAR: "campus.connections.calendar_adapter:CalendarAdapter",
 }
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from campus.academics.file_contents import GUESSED_FORMAT, Table
 from campus.academics.file_imports import create_roster_import
-from campus.academics.models import FileImport, Student
+from campus.academics.models import Course, FileImport, Student
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import RosterPlan, plan_roster
 from campus.academics.selectors import roster
@@ -47,7 +47,8 @@ def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -
         )
     table = roster_table(numbered)
     if run.user:
-        run.file_import = preview_for(run.user, link, table)
+        name = f"{link.connection.name} {link.remote_name or link.course.code}"
+        run.file_import = preview_for(run.user, name, link.course, table)
         return
     columns = {name: column for column, name in enumerate(table.headers)}
     with transaction.atomic():
@@ -81,14 +82,14 @@ def roster_table(members: Iterable[Member]) -> Table:
     )
 
 
-def preview_for(user: User, link: CourseLink, table: Table) -> FileImport:
-    """Have the known preview of a file show the roster to the user."""
+def preview_for(user: User, name: str, course: Course | None, table: Table) -> FileImport:
+    """Have the known preview of a file show the roster to the user. Without `course`, its rows name their class."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(table.headers)
     writer.writerows(table.rows)
-    name = f"{link.connection.name} {link.remote_name or link.course.code}.csv"
-    return create_roster_import(file=ContentFile(text.getvalue().encode()), name=name, course=link.course, user=user)
+    content = ContentFile(text.getvalue().encode())
+    return create_roster_import(file=content, name=f"{name}.csv", course=course, user=user)
 
 
 @transaction.atomic

@@ -111,7 +111,7 @@ def _perform(run: ConnectionRun, connection: Connection, link: CourseLink | None
         case Task.CHECK, _:
             return adapter.check(connection)
         case Task.SYNC, _:
-            adapter.sync(connection, run)
+            return adapter.sync(connection, run) or Message()
         case Task.ROSTER, CourseLink():
             exchange_roster(run=run, link=link, adapter=adapter)
         case Task.MARKS, CourseLink():

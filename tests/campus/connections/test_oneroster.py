@@ -1,0 +1,242 @@
+"""OneRoster: terms, classes, lecturers and rosters follow a registry, by REST and by CSV files alike."""
+
+import io
+import time
+import zipfile
+from datetime import date, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from campus.academics.models import Course, Enrolment, Student, Term
+from campus.common.errors import UserError
+from campus.connections.models import Connection
+from campus.connections.oneroster_adapter import OneRosterAdapter, fetch_registry, read_zip
+from campus.connections.registry_update import update_from_registry
+from campus.connections.sync_outcome import SyncOutcome
+from tests.campus import factories
+from tests.servers.oneroster import CLIENT, SECRET, OneRosterSite, oneroster
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def loopback(settings) -> None:
+    settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
+
+
+def connection(address: str = "", **fields) -> Connection:
+    values = {"access": "rest", "address": address, "token_url": address + "/token", "client": CLIENT}
+    values |= {"number": "identifier", "lecturers": "username"}
+    rows = {"kind": Connection.Kind.ONEROSTER, "name": "Registry", "active": True, "secret": SECRET}
+    return Connection.objects.create(**{**rows, "settings": values, **fields})
+
+
+def days(months: int) -> str:
+    return (timezone.localdate() + timedelta(days=30 * months)).isoformat()
+
+
+def site() -> OneRosterSite:
+    """A term, two classes with a lecturer, and forty students in the first."""
+    found = OneRosterSite()
+    found.add_term("t1", "Winter", days(-1), days(5))
+    found.add_term("t0", "Last winter", days(-13), days(-7))
+    found.add_class("c1", "CS 42", "Databases", "t1")
+    found.add_class("c2", "CS 43", "Compilers", "t1")
+    found.add_class("c0", "CS 42", "Databases", "t0")
+    for number in range(1000, 1040):
+        found.enrol(found.add_person(str(number), f"Anna {chr(65 + number % 26)}berg"), "c1", beginDate=days(-1))
+    found.enrol(found.add_person("900", "Maria Roth", "teacher"), "c1", "teacher")
+    found.enrol("user-1000", "c2")
+    return found
+
+
+def update(row: Connection, found: OneRosterSite, **options) -> SyncOutcome:
+    row.refresh_from_db()
+    return update_from_registry(connection=row, registry=read_zip(found.zip()), **options)
+
+
+def listed(code: str) -> set[str]:
+    open_now = Enrolment.objects.filter(course__code=code).exclude(valid_to__lt=timezone.localdate())
+    return set(open_now.values_list("student__number", flat=True))
+
+
+def test_rest_and_csv_say_the_same() -> None:
+    found = site()
+    found.put("users", "user-1001", givenName="Zoë", middleName="x", email="")
+    found.put("enrollments", "user-1002@c1", status="tobedeleted")
+    found.put("users", "user-1003", enabledUser="false")
+    found.enrol("user-1004", "c2", "parent")
+    with oneroster(found) as address:
+        by_rest = fetch_registry(connection(address))
+    assert by_rest == read_zip(found.zip())
+    assert len(by_rest.enrolments) == 41
+
+
+def test_a_registry_makes_and_follows_classes() -> None:
+    lecturer = factories.user(username="u900")
+    helper = factories.user(username="helper")
+    own = factories.course(code="Own", students=3)
+    row, found = connection(), site()
+    outcome = update(row, found, is_trial=True)
+    assert outcome.counts["added"] == 41
+    assert Course.objects.count() == 1, "a trial changes nothing"
+    assert not update(row, found).question
+    course = Course.objects.get(code="CS 42")
+    assert (course.name, course.term.name, course.term.last_day) == ("Databases", "Winter", date.fromisoformat(days(5)))
+    assert listed("CS 42") == {str(number) for number in range(1000, 1040)}
+    assert list(course.lecturers.all()) == [lecturer]
+    student = Student.objects.get(number="1000")
+    assert (student.name, student.surname, student.email) == ("Anna Mberg", "Mberg", "u1000@example.org")
+    assert Term.objects.count() == 1, "terms that are over, and their classes, are left alone"
+    again = update(row, found)
+    assert not {name: n for name, n in again.counts.items() if n}, "the same once more changes nothing"
+    # A lecturer whom a person has added stays; one whom the registry has taken away goes.
+    course.lecturers.add(helper)
+    found.put("enrollments", "user-900@c1", status="tobedeleted")
+    found.put("users", "user-1001", familyName="Winter")
+    found.put("enrollments", "user-1002@c1", status="tobedeleted")
+    found.put("enrollments", "user-1003@c1", endDate=days(1))
+    found.put("classes", "c1", title="Databases I")
+    outcome = update(row, found)
+    assert (outcome.counts["changed"], outcome.counts["removed"]) == (2, 1)
+    course.refresh_from_db()
+    assert course.name == "Databases I"
+    assert list(course.lecturers.all()) == [helper]
+    assert listed("CS 42") == {str(number) for number in range(1000, 1040)} - {"1002"}
+    assert Enrolment.objects.get(course=course, student__number="1003").valid_to == date.fromisoformat(days(1))
+    assert own.enrolments.filter(valid_to=None).count() == 3, "a class that the registry never had is left alone"
+
+
+def test_the_code_of_an_earlier_term_is_not_taken_over() -> None:
+    row, found = connection(), site()
+    update(row, found)
+    found.add_term("t2", "Summer", days(4), days(9))
+    found.add_class("c9", "CS 42", "Databases", "t2")
+    update(row, found)
+    assert Course.objects.get(code="CS 42 Summer").term.name == "Summer"
+    assert Course.objects.get(code="CS 42").term.name == "Winter"
+
+
+def test_more_than_the_limit_waits_for_a_person() -> None:
+    row, found = connection(), site()
+    update(row, found)
+    for number in range(1000, 1006):
+        found.put("enrollments", f"user-{number}@c1", status="tobedeleted")
+    found.add_class("c3", "CS 44", "Networks", "t1")
+    outcome = update(row, found)
+    assert "In CS 42, 6 of 40 students" in str(outcome.question)
+    assert len(outcome.table.rows) == 35
+    assert len(listed("CS 42")) == 40
+    assert Course.objects.filter(code="CS 44").exists()
+    row.change_limit_percent = 20
+    row.save()
+    assert update(row, found).counts["removed"] == 6
+
+
+def test_who_is_doubtful_waits_and_does_not_leave() -> None:
+    row, found = connection(), site()
+    update(row, found)
+    renamed = found.add_person("2000", Student.objects.get(number="1000").name)
+    found.put("users", renamed, email="u1000@example.org")
+    found.enrol(renamed, "c1")
+    for pk in ("user-1000@c1", "user-1000@c2"):
+        found.put("enrollments", pk, status="tobedeleted")
+    outcome = update(row, found)
+    assert "1 student there is wrong or doubtful" in str(outcome.question)
+    assert outcome.table.rows[-1][0] == "2000"
+    assert "1000" in listed("CS 42"), "1000 may be the one who is 2000 now"
+    assert "2000" not in listed("CS 42")
+
+
+def test_classes_that_are_gone_are_archived_within_the_limit() -> None:
+    row, found = connection(), site()
+    for number in range(20):
+        found.add_class(f"x{number}", f"X {number}", "More", "t1")
+    update(row, found)
+    found.put("classes", "x3", status="tobedeleted")
+    update(row, found)
+    assert list(Course.objects.filter(archived=True).values_list("code", flat=True)) == ["X 3"]
+    for number in range(10):
+        found.put("classes", f"x{number}", status="tobedeleted")
+    assert "no longer in the registry" in str(update(row, found).question)
+    assert Course.objects.filter(archived=True).count() == 1
+
+
+def test_a_sync_asks_whether_anything_changed_and_fetches_only_then() -> None:
+    found = site()
+    with oneroster(found) as address:
+        row = connection(address)
+        run = row.runs.create(task="sync")
+        OneRosterAdapter().sync(row, run)
+        assert run.counts["added"] == 41
+        asked = len(found.asked)
+        OneRosterAdapter().sync(row, run)
+        assert run.counts == {"unchanged": 1}
+        assert len(found.asked) - asked == 6, "a token, and a question for each of five collections"
+        found.put("users", "user-1001", modified="2099-01-01T00:00:00.000Z", familyName="Winter")
+        OneRosterAdapter().sync(row, run)
+        assert run.counts == {"changed": 1, "lecturers_without_account": 1}
+        assert "2 terms, 3 classes and 41 people" in str(OneRosterAdapter().check(row))
+
+
+def test_ten_thousand_members(record_property) -> None:
+    found = OneRosterSite()
+    found.add_term("t1", "Winter", days(-1), days(5))
+    for number in range(20):
+        found.add_class(f"c{number}", f"CS {number}", "Computing", "t1")
+    for number in range(10_000):
+        found.enrol(found.add_person(str(10_000 + number), f"Given{number} Family{number}"), f"c{number % 20}")
+    started = time.process_time()
+    with oneroster(found) as address:
+        registry = fetch_registry(connection(address))
+    outcome = update_from_registry(connection=Connection.objects.get(), registry=registry)
+    record_property("seconds", time.process_time() - started)
+    assert outcome.counts["added"] == Enrolment.objects.count() == 10_000
+
+
+def changed_zip(**files: bytes | None) -> bytes:
+    """The export with these files in place of its own, or without them."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(site().zip())) as source,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            content = files.get(name.partition(".")[0], source.read(name))
+            if content is not None:
+                target.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"not a zip", "no zip"),
+        (changed_zip(manifest=None), "no manifest.csv"),
+        (changed_zip(manifest=b"propertyName,value\r\noneroster.version,2.0\r\n"), "OneRoster 2.0"),
+        (changed_zip(users=None), "“users.csv” is not in the zip"),
+        (changed_zip(users=b"sourcedId,status\r\n1,active\r\n"), "has no column “email”"),
+        (changed_zip(users="sourcedId,Müller".encode("latin-1")), "UTF-8"),
+        (changed_zip(users=b'sourcedId,"unclosed'), "users.csv"),
+    ],
+)
+def test_a_zip_that_is_none_is_refused_with_a_sentence(content: bytes, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_zip(content)
+    assert sentence in str(caught.value)
+
+
+def test_a_zip_is_read_from_a_file(tmp_path, capsys) -> None:
+    connection()
+    path = tmp_path / "export.zip"
+    path.write_bytes(site().zip())
+    call_command("import_oneroster", "Registry", str(path), dry_run=True)
+    assert "added: 41" in capsys.readouterr().out
+    assert not Enrolment.objects.exists()
+    call_command("import_oneroster", "Registry", str(path))
+    assert Enrolment.objects.count() == 41
+    path.write_bytes(b"no zip")
+    with pytest.raises(CommandError, match="no zip"):
+        call_command("import_oneroster", "Registry", str(path))
