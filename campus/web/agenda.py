@@ -26,7 +26,7 @@ from campus.recordings.selectors import current_recordings_for
 from campus.web.lecture_states import LectureRow, count_of_lecture, lecture_rows, records_to_confirm
 
 MAX_TODAYS_LECTURES = 40
-MAX_LECTURES_OF_WEEK = 50
+MAX_LECTURES_OF_WEEK = 30
 MAX_TODOS_OF_A_KIND = 8
 MAX_LECTURES_TO_CHOOSE_FROM = 20
 TODO_PERIOD = timedelta(days=14)
