@@ -32,6 +32,7 @@ ONE_DATABASE = [
     *("campus/web", "workers/recorder", "workers/test_annotate.py", "workers/test_uploads_of_a_day.py"),
     *("workers/test_collected_lectures.py", "workers/test_fetch.py", "workers/test_learning.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
+    "workers/test_recorders.py",
     *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_slow_clients.py"),
     *("faults/test_moments.py", "faults/test_web_server.py", "faults/test_workers.py", "workers/test_one_winner.py"),
 ]

@@ -39,6 +39,7 @@ class EgressGuard:
 
     def __init__(self, address: Address, seconds: float, max_bytes: int) -> None:
         self.address, self.max_bytes = address, max_bytes
+        self.servers = (address, *address.file_servers)
         self.reason, self.was_cut = Message(), False
         self._deadline = time.monotonic() + seconds
         self._received_bytes: dict[int, int] = {}  # by the socket's inode
@@ -64,8 +65,8 @@ class EgressGuard:
             return  # a Unix socket, of our own database or broker
         ip, port = str(address[0]).split("%", 1)[0], int(address[1])
         # FTP opens a connection to another port for each file.
-        is_ftp_data = self.address.scheme == "ftps" and port >= FIRST_UNPRIVILEGED_PORT
-        if ip not in self.address.ips or not (port == self.address.port or is_ftp_data):
+        is_ftp_data = self.address.scheme == "ftps" and port >= FIRST_UNPRIVILEGED_PORT and ip in self.address.ips
+        if not is_ftp_data and not any(ip in server.ips and port == server.port for server in self.servers):
             raise ConnectionRefusedError(self._refuse(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"))
         self._inodes[sock.fileno()] = os.fstat(sock.fileno()).st_ino
 
@@ -74,10 +75,7 @@ class EgressGuard:
     ) -> list[Any]:
         """Replaces getaddrinfo while the guard is active."""
         name = host.decode() if isinstance(host, bytes) else str(host or "")
-        if name.lower() == self.address.host:
-            ips = list(self.address.ips)
-        else:
-            ips = [ip for ip in self.address.ips if ip == name]
+        ips = [ip for server in self.servers for ip in server.ips if name.lower() == server.host or name == ip]
         results = [info for ip in ips for info in _resolve_ip(ip, port, family, type, proto, flags)]
         if not results:
             self._refuse(name)

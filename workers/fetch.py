@@ -18,8 +18,10 @@ from django.template.defaultfilters import filesizeformat
 
 from campus.cctv.fetch_queue import queue_wanted_files
 from campus.cctv.fetching import (
+    MIN_EXPECTED_SHARE,
     active_fetch_count,
     bytes_fetched_in_last_day,
+    expected_seconds,
     finish_fetch,
     partial_file_path,
     restart_fetch,
@@ -33,6 +35,7 @@ from campus.common.storage import local_path
 from campus.common.upload_limits import check_upload_size
 from recognition.errors import Cancelled, RecordingOutOfLimits, UnreadableRecording
 from recognition.messages import Message
+from recognition.types import VideoInfo
 from workers import vision
 from workers.leased_task import describe_unexpected_error, leased_task
 
@@ -48,6 +51,9 @@ STALL_SECONDS = 60  # a server has to send STALL_BYTES in this time, or a quarte
 STALL_BYTES = 1024 * 1024
 # Encryption, framing and the protocol may add so much to the bytes of a file.
 OVERHEAD_FACTOR, OVERHEAD_BYTES = 1.1, 4 * 1024 * 1024
+# A recorder begins with the key frame before the time, and its streams may be rounded up to their packets.
+MAX_LENGTH_FACTOR, MAX_EXTRA_SECONDS = 1.1, 60
+MAX_RETRIES_OF_SHORT_FILES = 2  # then there is no more of it
 SHORT_DELAY, LONG_DELAY = timedelta(minutes=2), timedelta(hours=1)
 
 
@@ -88,6 +94,7 @@ def fetch(footage_file: FootageFile) -> None:
             info = vision.probe(path, footage_file.camera.stream if footage_file.camera else None)
             if info.is_photo:
                 raise NotFetchable("The file is a picture, not a video.")
+            check_length(footage_file, info)
             if not finish_fetch(footage_file=footage_file, part=path, sha256=sha256, info=info):
                 raise Cancelled("The footage file was discarded, or another worker has fetched it.")
     except (NotFetchable, RecordingOutOfLimits, UnreadableRecording):
@@ -111,7 +118,9 @@ def open_partial_file(footage_file: FootageFile, path: Path) -> Iterator[IO[byte
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise jobs.Postponed from error  # another attempt has lost its lease, but has not noticed yet
-        footage_file.fetched_bytes = min(footage_file.fetched_bytes, os.fstat(file.fileno()).st_size)
+        is_resumable = footage_file.source.kind != Source.Kind.ONVIF  # which replays it anew, with other bytes
+        size = os.fstat(file.fileno()).st_size if is_resumable else 0
+        footage_file.fetched_bytes = min(footage_file.fetched_bytes, size)
         file.truncate(footage_file.fetched_bytes)
         yield file
 
@@ -130,10 +139,11 @@ def download(footage_file: FootageFile, file: IO[bytes]) -> str:
     try:
         with open_store(source, seconds=STALL_SECONDS, max_bytes=OVERHEAD_BYTES) as (store, guard):
             remote = store.stat(footage_file.path)
-            check_remote_file(footage_file, remote)
+            check_remote_file(footage_file, remote, has_size=store.has_sizes)
             # For the whole file, because some servers cannot send a part of one.
-            guard.max_bytes += int(footage_file.size * OVERHEAD_FACTOR)
-            append_chunks(footage_file, file, store.read(footage_file.path, footage_file.fetched_bytes), guard)
+            guard.max_bytes += int((remote.size or max_file_bytes(source)) * OVERHEAD_FACTOR)
+            chunks = store.read(footage_file.path, footage_file.fetched_bytes)
+            append_chunks(footage_file, file, chunks, guard, size=remote.size)
             if store.stat(footage_file.path) != remote:
                 start_over(footage_file, remote)
             return remote.tag
@@ -143,25 +153,53 @@ def download(footage_file: FootageFile, file: IO[bytes]) -> str:
         raise NotFetchable("The source does not have the file any more.") from error
 
 
-def check_remote_file(footage_file: FootageFile, remote: "Entry") -> None:
-    """Check that the file has not changed, has a known size, and fits on the disk and into its source's limits."""
-    source = footage_file.source
-    max_bytes = min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES)
-    if remote.size is None:
-        raise NotFetchable("The server does not say how large the file is, so it is not fetched: it might never end.")
-    if remote.size > max_bytes:
+def check_length(footage_file: FootageFile, info: VideoInfo) -> None:
+    """Check that a recorder has sent what it was asked for: where it is more, nobody knows when it begins; where it is
+    less, the connection may have ended early without a word."""
+    expected = expected_seconds(footage_file)
+    is_short = footage_file.source.kind in Source.CUTTING_KINDS and info.duration < MIN_EXPECTED_SHARE * expected
+    if is_short and footage_file.retry_count < MAX_RETRIES_OF_SHORT_FILES:
+        raise RetryLater("The recorder sent less than it was asked for. It is asked again.", SHORT_DELAY)
+    if footage_file.source.is_recorder and info.duration > MAX_LENGTH_FACTOR * expected + MAX_EXTRA_SECONDS:
+        raise NotFetchable(
+            "The recorder sent {actual} minutes where {expected} were asked for, so nobody knows when they begin.",
+            actual=round(info.duration / 60),
+            expected=round(expected / 60),
+        )
+
+
+def max_file_bytes(source: Source) -> int:
+    """The largest file that is fetched from the source."""
+    return int(min(source.max_file_gib * 1024**3, settings.MAX_RECORDING_BYTES))
+
+
+def check_max_size(source: Source, size: int) -> None:
+    """Raises NotFetchable for a file with more bytes than are fetched from the source."""
+    if size > max_file_bytes(source):
         raise NotFetchable(
             "The file has {size}; at most {most} are fetched from this source.",
-            size=filesizeformat(remote.size),
-            most=filesizeformat(max_bytes),
+            size=filesizeformat(size),
+            most=filesizeformat(max_file_bytes(source)),
         )
+
+
+def check_remote_file(footage_file: FootageFile, remote: "Entry", *, has_size: bool) -> None:
+    """Check that the file has not changed, has a size if it should, and fits on the disk and into its source's
+    limits."""
+    source = footage_file.source
+    if remote.size is None and has_size:
+        raise NotFetchable("The server does not say how large the file is, so it is not fetched: it might never end.")
+    check_max_size(source, remote.size or 0)
+    if remote.size and not footage_file.size:  # a recorder says only now how large it is
+        restart_fetch(footage_file=footage_file, size=remote.size, modified=footage_file.modified_at)
+        footage_file.size, footage_file.fetched_bytes = remote.size, 0
     was_modified = remote.modified and footage_file.modified_at and remote.modified != footage_file.modified_at
-    if was_modified or remote.size != footage_file.size:
+    if was_modified or (remote.size is not None and remote.size != footage_file.size):
         start_over(footage_file, remote)
-    missing_bytes = remote.size - footage_file.fetched_bytes
+    missing_bytes = 1 if remote.size is None else remote.size - footage_file.fetched_bytes
     if bytes_fetched_in_last_day(source) + missing_bytes > source.max_gib_per_day * 1024**3:
         raise RetryLater("The source has reached its limit of bytes a day.", LONG_DELAY)
-    check_upload_size(remote.size, local_path(), coming=missing_bytes)
+    check_upload_size(remote.size or 0, local_path(), coming=missing_bytes)
 
 
 def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
@@ -170,15 +208,22 @@ def start_over(footage_file: FootageFile, remote: "Entry") -> NoReturn:
     raise RetryLater("The file is still being written, or was changed.", SHORT_DELAY)
 
 
-def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard") -> None:
-    """Append the chunks until the file is complete. Progress is saved regularly, once the bytes are on the disk."""
+def append_chunks(
+    footage_file: FootageFile, file: IO[bytes], chunks: Iterable[bytes], guard: "EgressGuard", *, size: int | None
+) -> None:
+    """Append the chunks until the file has its size; if that is None, until the server says that it has sent all.
+
+    Progress is saved regularly, once the bytes are on the disk.
+    """
     started = last_saved = time.monotonic()
     fetched = fetched_at_deadline = footage_file.fetched_bytes
     limiter = RateLimiter(footage_file.source)
     file.seek(fetched)
     try:
         for chunk in chunks:
-            if fetched + len(chunk) > footage_file.size:
+            if size is None:
+                check_max_size(footage_file.source, fetched + len(chunk))
+            elif fetched + len(chunk) > size:
                 raise RetryLater("The server sends more bytes than it announced.", SHORT_DELAY)
             with retry_on_disk_errors():
                 file.write(chunk)
@@ -192,13 +237,14 @@ def append_chunks(footage_file: FootageFile, file: IO[bytes], chunks: Iterable[b
                 save_progress(footage_file, file, fetched)
                 limiter.update_rate()
                 last_saved = now
-                if now - started >= SLICE_SECONDS and fetched < footage_file.size:
+                if now - started >= SLICE_SECONDS and fetched != size:
                     raise jobs.Postponed
     finally:
         save_progress(footage_file, file, fetched)
     guard.extend_deadline(STALL_SECONDS)
-    if fetched < footage_file.size:
+    if guard.was_cut or (size is not None and fetched < size):
         raise RetryLater(guard.reason or Message("The connection to the server was refused, or it broke."))
+    footage_file.size = fetched
 
 
 @contextmanager

@@ -1,17 +1,22 @@
 """Connects to a source and lists its files, within limits. Nothing is fetched here."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, cast
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError
+from django.utils import timezone
 
+from campus.cctv.clock_drift import save_measured_clock_offset
 from campus.cctv.credentials import read_password
 from campus.cctv.egress_policy import allowed_address
 from campus.cctv.fetching import save_host_key
-from campus.cctv.file_discovery import RemoteFile
+from campus.cctv.file_discovery import ChannelSpan, RemoteFile
 from campus.cctv.models import Source
 from campus.cctv.path_patterns import compile_pattern
 from campus.common import jobs
@@ -20,6 +25,9 @@ from recognition.errors import RecognitionError
 from workers.egress_guard import EgressGuard, guard_egress
 from workers.stores import Entry, Store, StoreUnavailable, store_class
 
+if TYPE_CHECKING:
+    from workers.stores.recorder import Recorder
+
 LISTING_SECONDS = 300
 LISTING_MAX_BYTES = 16 * 1024 * 1024  # of all folders together
 MAX_FILES = 50_000
@@ -27,6 +35,8 @@ MAX_FOLDERS = 5_000
 MAX_DEPTH = 12
 MAX_PATH_LENGTH = 1000
 MAX_FILE_BYTES = 2**60
+MAX_CHANNELS, MAX_CHANNEL_LENGTH = 500, 100
+MAX_CLOCK_ERROR_SECONDS = 60  # of a recorder: with more, a lecture's footage would be that of other minutes
 
 # Errors that do not come from the store's library.
 OTHER_ERRORS = (UserError, RecognitionError, jobs.Postponed, SoftTimeLimitExceeded, MemoryError, DatabaseError)
@@ -70,6 +80,49 @@ def list_files(source: Source, days: Days | None = None, *, learn_host_key: bool
     opened = open_store(source, seconds=LISTING_SECONDS, max_bytes=LISTING_MAX_BYTES, learn_host_key=learn_host_key)
     with opened as (store, guard):
         return list(_walk(source, store, guard, days))
+
+
+def list_recordings(source: Source, spans: Iterable[ChannelSpan]) -> list[RemoteFile]:
+    """The files with what a recorder has of these channels and times. Raises UserError, also if its clock is wrong."""
+    with open_recorder(source) as recorder:
+        return list(_recorded(source, recorder, spans))
+
+
+def list_channels(source: Source) -> list[tuple[str, str]]:
+    """What a recorder calls its channels, each with the name that it has for people; at most MAX_CHANNELS."""
+    with open_recorder(source) as recorder:
+        channels = islice(recorder.channels(), MAX_CHANNELS)
+        return [(channel[:MAX_CHANNEL_LENGTH], name[:MAX_CHANNEL_LENGTH]) for channel, name in channels]
+
+
+@contextmanager
+def open_recorder(source: Source) -> Iterator["Recorder"]:
+    """The recorder, once its clock was measured. Raises UserError if that is not as wrong as the source says."""
+    with open_store(source, seconds=LISTING_SECONDS, max_bytes=LISTING_MAX_BYTES) as (store, _guard):
+        recorder = cast("Recorder", store)
+        if clock := recorder.clock():
+            ahead = (clock - timezone.now()).total_seconds()
+            save_measured_clock_offset(source_id=source.pk, ahead=ahead, by=Source.ClockReference.RECORDER)
+            if abs(ahead - source.clock_offset) > MAX_CLOCK_ERROR_SECONDS:
+                raise UserError(
+                    "The recorder's clock shows {time}. Have it set itself by a time server (NTP); or enter under "
+                    "“clock is ahead by” how many seconds it is fast: {ahead}.",
+                    time=f"{clock.astimezone(source.tzinfo):%Y-%m-%d %H:%M:%S}",
+                    ahead=round(ahead),
+                )
+        yield recorder
+
+
+def _recorded(source: Source, recorder: "Recorder", spans: Iterable[ChannelSpan]) -> Iterator[RemoteFile]:
+    clock_offset = timedelta(seconds=source.clock_offset)
+    file_count = 0
+    for span in spans:
+        for file in recorder.recordings(span.channel, span.starts + clock_offset, span.ends + clock_offset):
+            file_count += 1
+            if file_count > MAX_FILES:
+                raise UserError("The recorder has more recordings of one lecture than can be listed.")
+            if file.ends and len(file.path) <= MAX_PATH_LENGTH and 0 <= file.size <= MAX_FILE_BYTES:
+                yield replace(file, channel=span.channel, modified=file.ends - clock_offset)
 
 
 def _walk(source: Source, store: Store, guard: EgressGuard, days: Days | None) -> Iterator[RemoteFile]:

@@ -1,8 +1,8 @@
 """Which addresses a source may have: one check for everything that is fetched or recorded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.conf import settings
 
@@ -19,8 +19,16 @@ SCHEMES = {
     Kind.WEBDAV: {"https": 443, "http": 80},
     Kind.HTTP: {"https": 443, "http": 80},
     Kind.S3: {"https": 443, "http": 80},
+    Kind.HIKVISION: {"https": 443, "http": 80},
+    Kind.DAHUA: {"https": 443, "http": 80},
+    Kind.ONVIF: {"https": 443, "http": 80, "rtsp": 554},
+    Kind.OPENCAST: {"https": 443, "http": 80},
+    Kind.BBB: {"https": 443, "http": 80},
     Kind.RTSP: {"rtsp": 554, "rtsps": 322},
 }
+# Their addresses may name other servers that the files lie on: ?files=https://download.example.org
+KINDS_WITH_FILE_SERVERS = {Kind.ONVIF, Kind.OPENCAST, Kind.BBB}
+MAX_FILE_SERVERS = 5
 UNENCRYPTED_SCHEMES = {"http", "rtsp"}
 FIRST_UNPRIVILEGED_PORT = 1024
 # Databases and caches hold no footage, and might obey what is sent to them.
@@ -32,7 +40,7 @@ class Address:
     """A checked address. Of a folder there is only `path`.
 
     `ips` are what the host name resolved to; connect to no other. `host` has no brackets, `path` is decoded and begins
-    with a slash, `query` has no question mark.
+    with a slash, `query` has no question mark. `file_servers`: other servers that the files lie on.
     """
 
     scheme: str
@@ -41,6 +49,7 @@ class Address:
     port: int = 0
     query: str = ""
     ips: tuple[str, ...] = ()
+    file_servers: "tuple[Address, ...]" = ()
 
     @property
     def origin(self) -> str:
@@ -58,9 +67,19 @@ def allowed_address(source: Source) -> Address:
     """
     if source.kind == Kind.FOLDER:
         return Address(scheme="file", path=str(allowed_folder(Path(source.address))))
-    schemes = SCHEMES[Kind(source.kind)]
+    address = _allowed_server(Kind(source.kind), source.address)
+    if source.kind not in KINDS_WITH_FILE_SERVERS:
+        return address
+    others = parse_qs(address.query).get("files", [])[:MAX_FILE_SERVERS]
+    if source.kind == Kind.ONVIF and not others:  # what is recorded there is replayed by another protocol
+        others = [replace(address, scheme="rtsp", port=SCHEMES[Kind.ONVIF]["rtsp"]).origin]
+    return replace(address, file_servers=tuple(_allowed_server(Kind(source.kind), other) for other in others))
+
+
+def _allowed_server(kind: Kind, text: str) -> Address:
+    schemes = SCHEMES[kind]
     try:
-        parts = urlsplit(source.address)
+        parts = urlsplit(text)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError as error:
         raise UserError("This is not a valid address. Correct it.") from error

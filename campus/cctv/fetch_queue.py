@@ -16,6 +16,7 @@ from campus.common import jobs
 MAX_LECTURE_AGE = timedelta(days=14)  # footage of older lectures is not looked for
 MIN_COLLECTION_TIME = timedelta(hours=1)  # a collection that starts or reopens stays open for so long at least
 MAX_FILES_FETCHING = 8  # of one source; the others wait for their turn
+MAX_RECORDINGS_FETCHING = 2  # of one recorder, which plays to few at a time
 
 
 def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> int:
@@ -26,7 +27,8 @@ def queue_wanted_files(*, source: Source, lectures: Iterable[Lecture] = ()) -> i
     collection was closed: a file that appears late reopens it.
     """
     now = timezone.now()
-    free_slots = MAX_FILES_FETCHING - source.footage_files.filter(state=FootageFile.State.FETCHING).count()
+    slots = MAX_RECORDINGS_FETCHING if source.is_recorder else MAX_FILES_FETCHING
+    free_slots = slots - source.footage_files.filter(state=FootageFile.State.FETCHING).count()
     if free_slots <= 0:
         return 0
     camera_pks_by_room: dict[int | None, list[int]] = {}

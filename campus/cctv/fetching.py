@@ -66,6 +66,7 @@ def finish_fetch(*, footage_file: FootageFile, part: Path, sha256: str, info: Vi
     facts = {
         "sha256": sha256,
         "info": info.to_json(),
+        "size": footage_file.size,
         "fetched_bytes": footage_file.size,
         "retry_count": 0,
         "retry_at": None,
@@ -108,8 +109,7 @@ def _end_and_note(footage_file: FootageFile, info: VideoInfo) -> dict[str, objec
     if footage_file.starts_at is None:
         return {}
     ends_at = footage_file.starts_at + timedelta(seconds=info.duration)
-    named = compile_pattern(footage_file.source.pattern).match(footage_file.path, footage_file.source.tzinfo)
-    expected = (named.ends - named.starts).total_seconds() if named and named.starts and named.ends else 0.0
+    expected = expected_seconds(footage_file)
     if info.duration >= MIN_EXPECTED_SHARE * expected:
         return {"ends_at": ends_at}
     note = Message(
@@ -118,6 +118,16 @@ def _end_and_note(footage_file: FootageFile, info: VideoInfo) -> dict[str, objec
         expected=round(expected / 60),
     )
     return {"ends_at": ends_at, "note": note}
+
+
+def expected_seconds(footage_file: FootageFile) -> float:
+    """How long the file is, by the recorder that has it or by its name; 0 where neither says so."""
+    if footage_file.source.is_recorder:
+        starts, ends = footage_file.starts_at, footage_file.ends_at
+    else:
+        named = compile_pattern(footage_file.source.pattern).match(footage_file.path, footage_file.source.tzinfo)
+        starts, ends = (named.starts, named.ends) if named else (None, None)
+    return (ends - starts).total_seconds() if starts and ends else 0.0
 
 
 def _stored_duplicate(footage_file: FootageFile, sha256: str) -> FootageFile | None:

@@ -12,7 +12,7 @@ from campus.academics.models import Lecture
 from campus.cctv.fetch_queue import MAX_LECTURE_AGE, queue_wanted_files
 from campus.cctv.lecture_matching import MIN_OVERLAP, describe_clash, is_clash, lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source
-from campus.cctv.path_patterns import MAX_PATH_LENGTH, compile_pattern
+from campus.cctv.path_patterns import MAX_PATH_LENGTH, PathFields, compile_pattern
 from campus.common import jobs
 from campus.common.file_names import file_suffix
 from campus.common.keys import match_key
@@ -30,11 +30,27 @@ NO_FOOTAGE_SUFFIXES = PHOTO_SUFFIXES | {".tmp", ".temp", ".part"}
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A file at a source: its path below the source's address, its size in bytes, and when it was last changed if that
-    is known."""
+    is known.
+
+    A recorder says itself of which `channel` it is and from when to when, by its clock. What it cuts out of a recording
+    has no size before it was sent: 0.
+    """
 
     path: str
     size: int
     modified: datetime | None = None
+    channel: str = ""
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpan:
+    """What a recorder is asked for: a channel, and a time by our clock."""
+
+    channel: str
+    starts: datetime
+    ends: datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +86,21 @@ def days_to_scan(source: Source, now: datetime) -> tuple[date, date]:
     zone = source.tzinfo
     # A file may begin before its lecture, and the camera's clock may be wrong.
     return (first - MAX_ASSUMED_DURATION).astimezone(zone).date(), (now + timedelta(hours=1)).astimezone(zone).date()
+
+
+def spans_to_fetch(source: Source, now: datetime) -> list[ChannelSpan]:
+    """What a scan asks a recorder for: the times of the lectures that are over and still wait for footage, of the
+    channels that show their rooms."""
+    waiting = Collection.objects.filter(
+        state__in=Collection.OPEN_STATES,
+        lecture__ends_at__lte=now,
+        lecture__starts_at__gt=now - MAX_LECTURE_AGE,
+        lecture__cancelled=False,
+    ).order_by("lecture__starts_at", "lecture")
+    times = waiting.filter(lecture__room__cameras__source=source).values_list(
+        "lecture__room__cameras__label", "lecture__starts_at", "lecture__ends_at"
+    )
+    return [ChannelSpan(*fields) for fields in dict.fromkeys(times)]
 
 
 def finish_scan(*, source: Source, files: Sequence[RemoteFile]) -> bool:
@@ -118,7 +149,8 @@ def parse_files(source: Source, files: Iterable[RemoteFile]) -> list[ParsedFile]
         is_video = not suffix or suffix in VIDEO_SUFFIXES
         if not _is_storable(file.path):
             continue
-        fields = pattern.match(file.path, source.tzinfo)
+        given = PathFields(camera=file.channel, starts=file.starts, ends=file.ends) if file.starts else None
+        fields = given or pattern.match(file.path, source.tzinfo)
         if fields is None:
             label, starts, ends, camera = "", None, None, None
             note = Message("The path does not fit the source's pattern.")
@@ -224,7 +256,7 @@ def save_discovered_files(source: Source, files: Sequence[ParsedFile], now: date
     for parsed in files:
         file, footage_file = parsed.file, known.get(parsed.file.path)
         fully_written = file.modified is not None and file.modified <= now - QUIET_PERIOD
-        listed = {"size": file.size, "modified_at": file.modified}
+        listed = {"size": file.size or (footage_file.size if footage_file else 0), "modified_at": file.modified}
         state = FootageFile.State.FAILED if parsed.error else FootageFile.State.DISCOVERED
         meaning = {
             "camera": parsed.camera,
@@ -245,7 +277,7 @@ def save_discovered_files(source: Source, files: Sequence[ParsedFile], now: date
             )
         elif footage_file.state in (FootageFile.State.FETCHING, FootageFile.State.DISCARDED):
             continue  # the fetch checks the size itself; what was discarded stays so
-        elif (footage_file.size, footage_file.modified_at) != (file.size, file.modified):
+        elif (footage_file.size, footage_file.modified_at) != (listed["size"], file.modified):
             source.footage_files.filter(pk=footage_file.pk, state=footage_file.state).update(
                 state=state,
                 fully_written=fully_written,

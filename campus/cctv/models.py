@@ -39,13 +39,25 @@ class Source(jobs.LeasedJob):
         WEBDAV = "webdav", _("WebDAV")
         HTTP = "http", _("HTTP(S) with a list of files")
         S3 = "s3", _("S3 and compatible")
+        HIKVISION = "hikvision", _("Hikvision recorder or camera (ISAPI)")
+        DAHUA = "dahua", _("Dahua recorder or camera")
+        ONVIF = "onvif", _("ONVIF recorder or camera (profile G)")
+        OPENCAST = "opencast", _("Opencast")
+        BBB = "bbb", _("BigBlueButton")
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
+
+    # These say themselves when each of their recordings begins and ends, and are asked for the time of each lecture.
+    RECORDER_KINDS = frozenset({Kind.HIKVISION, Kind.DAHUA, Kind.ONVIF, Kind.OPENCAST, Kind.BBB})
+
+    # Of these, the recorders of cameras cut what they are asked for, so that nobody knows its size before it was sent.
+    CUTTING_KINDS = frozenset({Kind.HIKVISION, Kind.DAHUA, Kind.ONVIF})
 
     class ClockReference(models.TextChoices):
         """What the clock offset was measured by."""
 
         FILES = "files", _("file names compared with modification times")
         STREAM = "stream", _("the camera's stream")
+        RECORDER = "recorder", _("the recorder's own time")
 
     class State(models.TextChoices):
         IDLE = "idle", _("idle")
@@ -57,7 +69,8 @@ class Source(jobs.LeasedJob):
         _("address"),
         max_length=500,
         help_text=_(
-            "Such as sftp://nvr.example.org/recordings, or a folder such as /srv/cctv. Without user name and password."
+            "Such as sftp://nvr.example.org/recordings, a folder such as /srv/cctv, or of a recorder "
+            "https://nvr.example.org. Without user name and password."
         ),
     )
     username = models.CharField(_("user name"), max_length=200, blank=True, help_text=_("For S3, the access key."))
@@ -83,7 +96,7 @@ class Source(jobs.LeasedJob):
         max_length=60,
         blank=True,
         validators=[known_time_zone],
-        help_text=_("Of the times in file names. Empty: the institution's."),
+        help_text=_("Of the times in file names, or of a recorder's clock. Empty: the institution's."),
     )
     clock_offset = models.FloatField(
         _("clock is ahead by"),
@@ -138,8 +151,13 @@ class Source(jobs.LeasedJob):
         return self.name
 
     @property
+    def is_recorder(self) -> bool:
+        """Whether it says itself when its recordings begin and end, and is asked for those of a channel and a time."""
+        return self.kind in self.RECORDER_KINDS
+
+    @property
     def tzinfo(self) -> tzinfo:
-        """The time zone of the times in its file names."""
+        """The time zone of the times in its file names, or of a recorder's clock."""
         return ZoneInfo(self.time_zone) if self.time_zone else timezone.get_default_timezone()
 
     def clean(self) -> None:
@@ -168,9 +186,16 @@ class SourceTest(jobs.LeasedJob):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     requested_at = models.DateTimeField(_("requested at"), auto_now=True)
     files = models.JSONField(
-        _("files"), default=list, help_text="The newest files: path, size and modification time of each."
+        _("files"),
+        default=list,
+        help_text="The newest files: path, size and modification time of each, and a recorder's channel and times.",
     )
     file_count = models.PositiveIntegerField(_("files at the source"), default=0)
+    channels = models.JSONField(
+        _("channels"),
+        default=list,
+        help_text="What a recorder calls each of its channels, and the name for people.",
+    )
     camera_report = MessageField(
         _("what the cameras send"), help_text="For a source without files: one line per camera."
     )
@@ -188,7 +213,9 @@ class Camera(PictureSettings):
     files; a source's only camera needs none."""
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="cameras", verbose_name=_("source"))
-    label = models.CharField(_("name in paths"), max_length=100, blank=True)
+    label = models.CharField(
+        _("name in paths"), max_length=100, blank=True, help_text=_("Of a recorder: its channel, such as 101.")
+    )
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="cameras", verbose_name=_("room"))
 
     class Meta:
@@ -205,6 +232,10 @@ class Camera(PictureSettings):
 
     def __str__(self) -> str:
         return f"{self.source.name}/{self.label}" if self.label else self.source.name
+
+    def clean(self) -> None:
+        if self.source.is_recorder and not self.label:
+            raise ValidationError({"label": _("Enter the recorder's channel. “Test now” lists its channels.")})
 
 
 def footage_file_path(footage_file: "FootageFile", name: str) -> str:

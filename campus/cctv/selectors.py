@@ -105,7 +105,7 @@ def preview_files(source: Source, files: Sequence[RemoteFile]) -> list[FilePrevi
     return [
         FilePreview(
             file=file,
-            fits=pattern.match(file.path, zone) is not None,
+            fits=file.starts is not None or pattern.match(file.path, zone) is not None,
             parsed=parsed_files.get(file),
             footage_file=footage_files.get(file.path),
         )
@@ -117,5 +117,12 @@ def preview_test_files(test: SourceTest) -> list[FilePreview]:
     """What the last test of a source found. Raises UserError if the pattern is wrong."""
     return preview_files(
         test.source,
-        [RemoteFile(path, size, moment and datetime.fromisoformat(moment)) for path, size, moment in test.files],
+        [
+            RemoteFile(path, size, _moment(modified), channel, _moment(starts), _moment(ends))
+            for path, size, modified, channel, starts, ends in test.files
+        ],
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,7 +1,8 @@
 """What people do with sources: describe and test them, and assign, discard or restore their footage."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from campus.academics.models import Lecture
+from campus.academics.models import Lecture, Room
 from campus.cctv import credentials
 from campus.cctv.clips import lectures_shown_by, update_recordings_of
 from campus.cctv.fetch_queue import MIN_COLLECTION_TIME, queue_file, queue_wanted_files
@@ -22,6 +23,7 @@ from campus.cctv.lecture_matching import lectures_between
 from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 from campus.common.storage import delete_media
 from recognition.messages import Message
 
@@ -75,6 +77,17 @@ def save_camera(*, camera: Camera, **changes: object) -> Camera:
     return _save(camera)
 
 
+@transaction.atomic
+def save_channel_rooms(*, source: Source, rooms: Mapping[str, Room]) -> None:
+    """Say which room each of a recorder's channels shows; the other channels stay as they are.
+
+    Raises ValidationError by field.
+    """
+    cameras = {match_key(camera.label): camera for camera in source.cameras.all()}
+    for channel, room in rooms.items():
+        save_camera(camera=cameras.get(match_key(channel)) or Camera(source=source, label=channel), room=room)
+
+
 def _save(row: Row) -> Row:
     row.full_clean(exclude={"secret"})  # of a source: it may be that it can't be decrypted any more
     try:
@@ -117,6 +130,7 @@ def request_source_test(*, source: Source) -> SourceTest:
             "state": SourceTest.State.QUEUED,
             "files": [],
             "file_count": 0,
+            "channels": [],
             "camera_report": "",
             "error": "",
             "error_detail": "",
@@ -127,14 +141,33 @@ def request_source_test(*, source: Source) -> SourceTest:
 
 
 def finish_source_test(
-    *, test: SourceTest, files: Iterable[RemoteFile] = (), camera_report: Message | None = None
+    *,
+    test: SourceTest,
+    files: Iterable[RemoteFile] = (),
+    channels: Iterable[tuple[str, str]] = (),
+    camera_report: Message | None = None,
 ) -> bool:
-    """Save what the worker found: the newest files, or what the cameras send. False: this attempt lost its lease."""
+    """Save what the worker found: the newest files, a recorder's channels with their names, or what the cameras send.
+
+    False: this attempt lost its lease.
+    """
     seen = sorted(files, key=lambda file: (file.modified is not None, file.modified, file.path), reverse=True)
-    shown = [[file.path, file.size, file.modified and file.modified.isoformat()] for file in seen[:MAX_TEST_FILES]]
+    shown = [
+        [file.path, file.size, _iso(file.modified), file.channel, _iso(file.starts), _iso(file.ends)]
+        for file in seen[:MAX_TEST_FILES]
+    ]
     return jobs.finish(
-        test, SourceTest.State.DONE, files=shown, file_count=len(seen), camera_report=camera_report or Message()
+        test,
+        SourceTest.State.DONE,
+        files=shown,
+        file_count=len(seen),
+        channels=[list(channel) for channel in channels],
+        camera_report=camera_report or Message(),
     )
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def restore_footage_file(*, footage_file: FootageFile, user: User | None = None) -> None:

@@ -297,7 +297,7 @@ MODELS: Final[dict[str, Entry]] = {
         purpose=OPERATION,
         term="until the source is deleted",
     ),
-    "cctv.SourceTest": _plain("id source state requested_at files file_count camera_report"),
+    "cctv.SourceTest": _plain("id source state requested_at files file_count channels camera_report"),
     "cctv.Camera": _plain("id stream aspect_ratio rotation is_mirrored source label room"),
     "cctv.FootageFile": Entry(
         personal="file",

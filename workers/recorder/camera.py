@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ class CameraError(UserError):
 class Target:
     """A camera's stream: an IP address that we may connect to, the port and the path.
 
-    `tls_name`: the host name that the certificate of an rtsps camera must have.
+    `tls_name`: the host name that the certificate of an rtsps camera must have. `span`: not what the camera shows now,
+    but what was recorded between these times.
     """
 
     address: str
@@ -63,11 +65,30 @@ class Target:
     username: str = ""
     password: str = ""
     tls_name: str = ""
+    span: tuple[datetime, datetime] | None = None
 
     def url(self, port: int) -> str:
         """The address of the stream through a relay on that port of this machine."""
         login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.username else ""
         return f"rtsp://{login}127.0.0.1:{port}{self.path}"
+
+    @property
+    def span_seconds(self) -> float:
+        """How long the span is."""
+        return (self.span[1] - self.span[0]).total_seconds() if self.span else 0.0
+
+    def edit_request(self, request: bytes) -> bytes:
+        """What FFmpeg asks for, with what ONVIF's replay adds, as fast as the recorder sends it: FFmpeg knows nothing
+        of it."""
+        if self.span is None or not request.startswith((b"SETUP ", b"PLAY ")):
+            return request
+        head, *lines = request.split(b"\r\n")
+        lines.insert(0, b"Require: onvif-replay")
+        if head.startswith(b"PLAY "):
+            times = "-".join(f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}" for moment in self.span)
+            lines = [line for line in lines if not line.lower().startswith(b"range:")]
+            lines[1:1] = [f"Range: clock={times}".encode(), b"Rate-Control: no"]
+        return b"\r\n".join([head, *lines])
 
 
 class WallClock:
@@ -178,7 +199,7 @@ def describe_stream(target: Target) -> str:
 def open_camera(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], Any]]:
     """The camera's pictures, each as one packet and the time of its arrival; and their stream."""
     try:
-        relay = Relay(target.address, target.port, target.tls_name)
+        relay = Relay(target.address, target.port, target.tls_name, target.edit_request)
     except OSError as error:
         raise CameraError(
             "The camera cannot be reached ({why}). Is it switched on, and are address and port right?",
@@ -199,8 +220,8 @@ def open_camera(target: Target) -> Iterator[tuple[Iterator[tuple[Any, float]], A
                     )
                 stream = container.streams.video[0]
                 pictures = join_slices(container.demux(stream))
-                # The stream is joined at any moment, so the first picture may lack its beginning.
-                yield islice(pictures, 1, None), stream
+                # What is shown now is joined at any moment, so that the first picture may lack its beginning.
+                yield islice(pictures, 0 if target.span else 1, None), stream
         except av.FFmpegError as error:
             raise explain_error(error, relay) from None  # its text has the address with the password
 

@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
@@ -20,10 +21,14 @@ class Relay:
     """One connection to a camera, open during a `with` block or until any thread calls `close`.
 
     `port` is the one for FFmpeg. `has_received`: the camera has sent something. `was_redirected`: it has sent a
-    redirect, which is not followed. Raises OSError if the camera cannot be reached; ssl.SSLError is a subclass.
+    redirect, which is not followed. `edit_request` changes what FFmpeg asks for. Raises OSError if the camera cannot be
+    reached; ssl.SSLError is a subclass.
     """
 
-    def __init__(self, address: str, port: int, tls_name: str = "") -> None:
+    def __init__(
+        self, address: str, port: int, tls_name: str = "", edit_request: Callable[[bytes], bytes] = bytes
+    ) -> None:
+        self.edit_request = edit_request
         self.has_received = self.was_redirected = False
         self.camera = socket.create_connection((address, port), CONNECT_SECONDS)
         try:
@@ -65,7 +70,7 @@ class Relay:
         while True:
             readable = select.select([self.camera, ffmpeg], [], [])[0]
             if ffmpeg in readable:
-                request = ffmpeg.recv(CHUNK_BYTES)
+                request = self.edit_request(ffmpeg.recv(CHUNK_BYTES))
                 is_playing = is_playing or request.startswith(b"PLAY ")
                 self.camera.sendall(request)
                 if not request:

@@ -46,4 +46,24 @@ def store_class(kind: str) -> type[Store]:
             from workers.stores.s3 import S3
 
             return S3
+        case Source.Kind.HIKVISION:
+            from workers.stores.hikvision import Hikvision
+
+            return Hikvision
+        case Source.Kind.DAHUA:
+            from workers.stores.dahua import Dahua
+
+            return Dahua
+        case Source.Kind.ONVIF:
+            from workers.stores.onvif import Onvif
+
+            return Onvif
+        case Source.Kind.OPENCAST:
+            from workers.stores.opencast import Opencast
+
+            return Opencast
+        case Source.Kind.BBB:
+            from workers.stores.bigbluebutton import BigBlueButton
+
+            return BigBlueButton
     raise UserError("A camera is recorded while a lecture runs; it has no files to look through.")

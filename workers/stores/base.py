@@ -54,6 +54,7 @@ class Store:
     """
 
     open_options: dict[str, Any] = {}
+    has_sizes = True  # `stat` says how large a file is before it is sent
     host_key = ""  # the one that the server has shown, for protocols that have it
 
     fs: Any

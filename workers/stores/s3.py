@@ -12,7 +12,7 @@ from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from workers.stores.base import CHUNK_BYTES, CONNECT_SECONDS, READ_SECONDS, Store
 from workers.stores.errors import ConnectionBroken, ErrorClass, StoreTimedOut
-from workers.stores.web import classify_http_error, classify_status
+from workers.stores.http_errors import classify_http_error, classify_status
 
 DEBIAN_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 AMAZON_SUFFIX = ".amazonaws.com"

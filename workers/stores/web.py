@@ -14,7 +14,8 @@ from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from campus.common.errors import UserError
 from workers.stores.base import CHUNK_BYTES, CONNECT_SECONDS, READ_SECONDS, Entry, Store, is_plain_name, join_path
-from workers.stores.errors import AccessRefused, ConnectionBroken, ErrorClass, StoreNotFound, classify_system_error
+from workers.stores.errors import ErrorClass
+from workers.stores.http_errors import classify_http_error
 from workers.stores.login import aiohttp_middlewares
 
 LINK = re.compile(r"""\bhref=["']?([^"'<>\s]{1,2000})""", re.IGNORECASE)
@@ -83,23 +84,3 @@ class Web(Store):
     @staticmethod
     def classify_error(error: BaseException) -> ErrorClass | None:
         return classify_http_error(error)
-
-
-def classify_http_error(error: BaseException) -> ErrorClass | None:
-    """What an error of aiohttp means."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return classify_status(error.status)
-    # First, because some of aiohttp's classes are also Python's: those for certificates and timeouts.
-    system_error = classify_system_error(error)
-    if system_error is None and isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError):
-        return ConnectionBroken
-    return system_error
-
-
-def classify_status(status: int | None) -> ErrorClass | None:
-    """What an HTTP status means."""
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return AccessRefused
-    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return StoreNotFound
-    return None

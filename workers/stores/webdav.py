@@ -11,9 +11,10 @@ from webdav4.fsspec import WebdavFileSystem
 from campus.cctv.egress_policy import Address
 from campus.cctv.models import Source
 from workers.stores.base import CONNECT_SECONDS, READ_SECONDS, Entry, entry_from_info, is_plain_name, join_path
-from workers.stores.errors import ConnectionBroken, ErrorClass, StoreTimedOut
+from workers.stores.errors import ErrorClass
+from workers.stores.http_errors import classify_http_error, classify_httpx_error, classify_status
 from workers.stores.login import HttpxLogin
-from workers.stores.web import Web, classify_http_error, classify_status
+from workers.stores.web import Web
 
 
 class WebDav(Web):
@@ -46,11 +47,6 @@ class WebDav(Web):
 
     @staticmethod
     def classify_error(error: BaseException) -> ErrorClass | None:
-        match error:
-            case httpx.TimeoutException():
-                return StoreTimedOut
-            case httpx.TransportError():
-                return ConnectionBroken
-            case webdav4.client.HTTPError():
-                return classify_status(error.status_code)
-        return classify_http_error(error)
+        if isinstance(error, webdav4.client.HTTPError):
+            return classify_status(error.status_code)
+        return classify_httpx_error(error) or classify_http_error(error)

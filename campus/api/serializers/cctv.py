@@ -93,6 +93,11 @@ class SourceTestSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(source="test.error", allow_blank=True)
     file_count = serializers.IntegerField(source="test.file_count", help_text="number of files found")
     files = FilePreviewSerializer(many=True, help_text="the newest files")
+    channels = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        source="test.channels",
+        help_text="of a recorder: what it calls each of its channels, and the name that it has for people",
+    )
     camera_report = serializers.CharField(
         source="test.camera_report", help_text="for a source of live cameras: what each camera sends", allow_blank=True
     )

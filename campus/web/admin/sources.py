@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -17,18 +17,32 @@ from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
+from campus.academics.models import Room
+from campus.academics.selectors import rooms_for
 from campus.cctv.credentials import PRIVATE_KEY_PREFIX
 from campus.cctv.models import Alarm, Camera, FootageFile, Source, SourceTest
 from campus.cctv.path_patterns import PathFields, compile_pattern
 from campus.cctv.selectors import FilePreview, preview_test_files, sources_for
-from campus.cctv.services import clean_password, delete_source, request_source_test, save_source
+from campus.cctv.services import (
+    clean_password,
+    delete_source,
+    request_source_test,
+    save_channel_rooms,
+    save_source,
+)
 from campus.common.errors import UserError
+from campus.common.keys import match_key
 from campus.web.admin.base import (
     MomentRangeFilter,
     PreloadedChoicesForm,
@@ -126,7 +140,7 @@ class SourceAdmin(RegistrarAdmin):
         "password": "kind != 'folder'",
         "private_key": "kind == 'sftp'",
         "host_key": "kind == 'sftp'",
-        "pattern": "kind != 'rtsp'",
+        "pattern": " && ".join(f"kind != '{kind}'" for kind in ("rtsp", *sorted(Source.RECORDER_KINDS))),
     }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
@@ -206,7 +220,7 @@ class SourceAdmin(RegistrarAdmin):
             gettext_lazy("Test this source?"),
             gettext_lazy(
                 "The files are listed and none is fetched. You see how each name is read, and which lecture it "
-                "belongs to."
+                "belongs to; of a recorder also its channels."
             ),
             gettext_lazy("Test now"),
         ),
@@ -225,13 +239,17 @@ class SourceAdmin(RegistrarAdmin):
         if request.method == "POST":
             if not self.has_test_permission(request):
                 raise PermissionDenied
-            request_source_test(source=source)
+            if "rooms" in request.POST:
+                _save_rooms(request, source)
+            else:
+                request_source_test(source=source)
             return redirect("admin:cctv_source_test", pk)
         context = {
             "title": _("Test of %(source)s") % {"source": source},
             "source": source,
             "may_test": self.has_test_permission(request),
             **_test_result(getattr(source, "test", None)),
+            **_channel_choices(request, source),
         }
         page = (
             "admin/rollcall/_source_test.html"
@@ -262,6 +280,41 @@ def _test_result(test: SourceTest | None) -> dict[str, Any]:
             "rows": [_cells(row) for row in rows],
         },
     }
+
+
+def _channel_choices(request: HttpRequest, source: Source) -> dict[str, Any]:
+    """A recorder's channels, each with a field for the room that it shows."""
+    test: SourceTest | None = getattr(source, "test", None)
+    if not test or not test.channels:
+        return {}
+    cameras = {match_key(camera.label): camera for camera in source.cameras.select_related("room")}
+    rows = []
+    for number, (channel, name) in enumerate(test.channels):
+        camera = cameras.get(match_key(channel))
+        label = _("Room that %(channel)s shows") % {"channel": name or channel}
+        field = UnfoldAdminTextInputWidget(attrs={"list": "rooms", "autocomplete": "off", "aria-label": label})
+        rows.append([channel, name or "-", field.render(f"room-{number}", camera.room.name if camera else "")])
+    table = {"headers": [_("Channel"), _("Its name there"), _("Room")], "rows": rows}
+    return {"channels": table, "rooms": rooms_for(request.user)}
+
+
+def _save_rooms(request: HttpRequest, source: Source) -> None:
+    """Save the rooms that were entered beside a recorder's channels."""
+    chosen: dict[str, Room] = {}
+    for number, (channel, _name) in enumerate(source.test.channels):
+        if name := request.POST.get(f"room-{number}", "").strip():
+            room = rooms_for(request.user).filter(key=name).first()
+            if room is None:
+                messages.error(request, _("There is no room called “%(name)s”.") % {"name": name})
+            else:
+                chosen[channel] = room
+    try:
+        save_channel_rooms(source=source, rooms=chosen)
+    except (UserError, ValidationError) as error:
+        messages.error(request, str(error))
+    else:
+        text = ngettext("The room of one channel is saved.", "The rooms of %(n)d channels are saved.", len(chosen))
+        messages.success(request, text % {"n": len(chosen)})
 
 
 def _example_path(source: Source) -> str:

@@ -133,6 +133,25 @@ def test_a_source_test_shows_what_would_be_fetched(office: Client):
     assert SourceTest.objects.get().state == SourceTest.State.QUEUED
 
 
+def test_a_recorders_channels_get_their_rooms(office: Client):
+    source = factories.source(kind="hikvision", address="https://nvr.example.org")
+    factories.camera("B 12", source, label="101")
+    factories.room("Hall 3")
+    where = reverse("admin:cctv_source_test", args=[source.pk])
+    request_source_test(source=source)
+    channels = [("101", "Front"), ("201", "<b>Back</b>"), ("301", "")]
+    finish_source_test(test=jobs.TEST_SOURCE.claim(source.test.pk, owner="worker"), channels=channels)
+    page = office.get(where).content.decode()
+    assert "&lt;b&gt;Back&lt;/b&gt;" in page
+    assert 'value="B 12"' in page
+    answer = office.post(where, {"rooms": "", "room-0": "b 12", "room-1": " hall 3", "room-2": ""}, follow=True)
+    assert "The rooms of 2 channels are saved." in answer.content.decode()
+    assert {camera.label: camera.room.name for camera in source.cameras.all()} == {"101": "B 12", "201": "Hall 3"}
+    answer = office.post(where, {"rooms": "", "room-2": "Nowhere"}, follow=True)
+    assert "There is no room called “Nowhere”." in answer.content.decode()
+    assert source.cameras.count() == 2
+
+
 def test_file_names_are_escaped(office: Client):
     source = factories.source(pattern=PATTERN)
     request_source_test(source=source)
