@@ -24,11 +24,13 @@ SCHEMES = {
     Kind.ONVIF: {"https": 443, "http": 80, "rtsp": 554},
     Kind.OPENCAST: {"https": 443, "http": 80},
     Kind.BBB: {"https": 443, "http": 80},
+    Kind.ZOOM: {"https": 443, "http": 80},
     Kind.RTSP: {"rtsp": 554, "rtsps": 322},
 }
 # Their addresses may name other servers that the files lie on: ?files=https://download.example.org
-KINDS_WITH_FILE_SERVERS = {Kind.ONVIF, Kind.OPENCAST, Kind.BBB}
+KINDS_WITH_FILE_SERVERS = {Kind.ONVIF, Kind.OPENCAST, Kind.BBB, Kind.ZOOM}
 MAX_FILE_SERVERS = 5
+ZOOM_LOGIN_SERVER = "https://zoom.us"
 UNENCRYPTED_SCHEMES = {"http", "rtsp"}
 FIRST_UNPRIVILEGED_PORT = 1024
 # Databases and caches hold no footage, and might obey what is sent to them.
@@ -73,6 +75,8 @@ def allowed_address(source: Source) -> Address:
     others = parse_qs(address.query).get("files", [])[:MAX_FILE_SERVERS]
     if source.kind == Kind.ONVIF and not others:  # what is recorded there is replayed by another protocol
         others = [replace(address, scheme="rtsp", port=SCHEMES[Kind.ONVIF]["rtsp"]).origin]
+    if source.kind == Kind.ZOOM:
+        others += parse_qs(address.query).get("login", [ZOOM_LOGIN_SERVER])[:1]
     return replace(address, file_servers=tuple(_allowed_server(Kind(source.kind), other) for other in others))
 
 

@@ -44,10 +44,11 @@ class Source(jobs.LeasedJob):
         ONVIF = "onvif", _("ONVIF recorder or camera (profile G)")
         OPENCAST = "opencast", _("Opencast")
         BBB = "bbb", _("BigBlueButton")
+        ZOOM = "zoom", _("Zoom (recordings in the cloud)")
         RTSP = "rtsp", _("RTSP (a camera, recorded during the lecture)")
 
     # These say themselves when each of their recordings begins and ends, and are asked for the time of each lecture.
-    RECORDER_KINDS = frozenset({Kind.HIKVISION, Kind.DAHUA, Kind.ONVIF, Kind.OPENCAST, Kind.BBB})
+    RECORDER_KINDS = frozenset({Kind.HIKVISION, Kind.DAHUA, Kind.ONVIF, Kind.OPENCAST, Kind.BBB, Kind.ZOOM})
 
     # Of these, the recorders of cameras cut what they are asked for, so that nobody knows its size before it was sent.
     CUTTING_KINDS = frozenset({Kind.HIKVISION, Kind.DAHUA, Kind.ONVIF})

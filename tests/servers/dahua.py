@@ -33,6 +33,8 @@ class DahuaRecorder(NetworkVideoRecorder):
                         for number, name in self.channels.items()
                     )
                 )
+            case "/cgi-bin/magicBox.cgi", action:
+                return _text({"getMachineName": "name=NVR\r\n"}.get(str(action), "sn=4M01\r\n"))
             case "/cgi-bin/mediaFileFind.cgi", "factory.create":
                 finder = f"{len(self.requests):08}"
                 self.finders[finder] = []

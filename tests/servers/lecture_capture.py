@@ -1,4 +1,4 @@
-"""Opencast and BigBlueButton as their published interfaces describe them, with one recording of a film each."""
+"""Opencast, BigBlueButton and Zoom as their published interfaces describe them, with one recording of a film each."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -114,7 +114,7 @@ class BigBlueButton(RecorderServer):
         digests = [hashlib.new(name, f"getRecordings{query}{self.password}".encode()) for name in ("sha1", "sha256")]
         if checksum not in {digest.hexdigest() for digest in digests}:
             return "<response><returncode>FAILED</returncode><messageKey>checksumError</messageKey></response>"
-        wanted = request.query.get("meetingID", "algebra"), request.query.get("recordID", "rec-1")
+        wanted = request.query.get("meetingID") or "algebra", request.query.get("recordID") or "rec-1"
         starts, ends = (
             round((self.starts + timedelta(seconds=seconds)).timestamp() * 1000) for seconds in (0, self.seconds)
         )
@@ -126,3 +126,67 @@ class BigBlueButton(RecorderServer):
         )
         found = recording if wanted == ("algebra", "rec-1") else ""
         return f"<response><returncode>SUCCESS</returncode><recordings>{found}</recordings></response>"
+
+
+class Zoom(RecorderServer):
+    """The meeting of ada@example.org was recorded in three views. Tokens are given to the app `viewer` of the account
+    `A1`; `files` wants the token, too.
+    """
+
+    kind = "zoom"
+    meeting = "/ajXp112QmuoKj4854875=="
+
+    def __init__(self, film: Path, starts: datetime, seconds: int) -> None:
+        super().__init__()
+        self.film, self.starts, self.seconds = film, starts, seconds
+
+    @property
+    def address(self) -> str:
+        return f"{super().address}/v2?account=A1&login={super().address}"
+
+    def refuse(self, request: web.Request) -> web.Response | None:
+        app = encode_basic_auth(self.username, self.password, encoding="utf-8")
+        wanted = app if request.path == "/oauth/token" else "Bearer token-1"
+        return None if request.headers.get("Authorization") == wanted else web.Response(status=401)
+
+    async def answer(self, request: web.Request, body: str) -> web.StreamResponse:
+        match request.path, request.raw_path.partition("?")[0]:
+            case "/oauth/token", _:
+                is_right = dict(request.query) == {"grant_type": "account_credentials", "account_id": "A1"}
+                return web.json_response(
+                    {"access_token": "token-1"} if is_right else {}, status=200 if is_right else 400
+                )
+            case "/v2/users", _:
+                return web.json_response({"users": [{"email": "ada@example.org", "display_name": "Ada"}]})
+            case "/v2/users/ada@example.org/recordings", _:
+                day = f"{self.starts:%Y-%m-%d}"
+                meetings = [self.recorded()] if request.query["from"] <= day <= request.query["to"] else []
+                # The second page has nothing.
+                if request.query.get("next_page_token"):
+                    return web.json_response({"meetings": [], "next_page_token": ""})
+                return web.json_response({"meetings": meetings, "next_page_token": "second"})
+            case _, "/v2/meetings/%252FajXp112QmuoKj4854875%253D%253D/recordings":
+                return web.json_response(self.recorded())
+            case "/rec/download/gallery_view", _:
+                return web.FileResponse(self.film)
+        return web.Response(status=404)
+
+    def recorded(self) -> dict[str, Any]:
+        server = super().address
+        starts, ends = (
+            f"{self.starts + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}" for seconds in (0, self.seconds)
+        )
+        files = [
+            {
+                "id": f"file-{view}",
+                "file_type": "MP4",
+                "status": "completed",
+                "recording_type": view,
+                "recording_start": starts,
+                "recording_end": ends,
+                "file_size": self.film.stat().st_size,
+                "download_url": f"{server}/rec/download/{view}",
+            }
+            for view in ("shared_screen", "active_speaker", "gallery_view")
+        ]
+        return {"uuid": self.meeting, "topic": "Loops", "start_time": starts, "recording_files": files}

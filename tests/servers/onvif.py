@@ -6,7 +6,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import unescape
@@ -21,10 +21,13 @@ TOKEN = "Recording 1/a"
 CLOCK = 90_000  # ticks a second of RTP
 ENVELOPE = '<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope"><env:Body>{}</env:Body></env:Envelope>'
 FAULT = ENVELOPE.format(
-    "<env:Fault><env:Code><env:Value>env:Sender</env:Value><env:Subcode><env:Value>ter:NotAuthorized</env:Value>"
+    '<env:Fault xmlns:ter="http://www.onvif.org/ver10/error"><env:Code><env:Value>env:Sender</env:Value><env:Subcode><env:Value>ter:NotAuthorized</env:Value>'
     "</env:Subcode></env:Code></env:Fault>"
 )
-TT = 'xmlns:tt="http://www.onvif.org/ver10/schema"'
+DEVICE, RECORDING, SEARCH, REPLAY = (
+    f"http://www.onvif.org/ver10/{name}/wsdl" for name in ("device", "recording", "search", "replay")
+)
+SCHEMA = "http://www.onvif.org/ver10/schema"
 
 
 class OnvifRecorder(RecorderServer):
@@ -61,55 +64,55 @@ class OnvifRecorder(RecorderServer):
     def soap(self, body: str) -> str | None:
         """The answer; None to whoever is not known."""
         name = re.search(r"Body>\s*<(?:\w+:)?(\w+)", body)[1]
-        shown = datetime.fromtimestamp(now().timestamp() + self.ahead, UTC)
+        shown = now() + timedelta(seconds=self.ahead)
         if name == "GetSystemDateAndTime":
-            return (
-                f"<tds:GetSystemDateAndTimeResponse {TT} xmlns:tds='d'><tds:SystemDateAndTime><tt:UTCDateTime><tt:Time>"
-                f"<tt:Hour>{shown.hour}</tt:Hour><tt:Minute>{shown.minute}</tt:Minute><tt:Second>{shown.second}"
-                f"</tt:Second></tt:Time><tt:Date><tt:Year>{shown.year}</tt:Year><tt:Month>{shown.month}</tt:Month>"
-                f"<tt:Day>{shown.day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
-                "</tds:GetSystemDateAndTimeResponse>"
-            )
+            time = f"<tt:Hour>{shown.hour}</tt:Hour><tt:Minute>{shown.minute}</tt:Minute>"
+            time += f"<tt:Second>{shown.second}</tt:Second>"
+            date = f"<tt:Year>{shown.year}</tt:Year><tt:Month>{shown.month}</tt:Month><tt:Day>{shown.day}</tt:Day>"
+            utc = f"<tt:UTCDateTime><tt:Time>{time}</tt:Time><tt:Date>{date}</tt:Date></tt:UTCDateTime>"
+            return _response(DEVICE, name, f"<w:SystemDateAndTime>{utc}</w:SystemDateAndTime>")
         if not self.knows(body, shown):
             return None
+        if name == "GetCapabilities":
+            here = f"http://localhost:{self.port}/onvif"
+            extension = "".join(
+                f"<tt:{service}><tt:XAddr>{here}/{service.lower()}</tt:XAddr></tt:{service}>"
+                for service in ("Recording", "Search", "Replay")
+            )
+            capabilities = f"<w:Capabilities><tt:Extension>{extension}</tt:Extension></w:Capabilities>"
+            return _response(DEVICE, name, capabilities)
         if name == "GetServices":
             services = "".join(
-                f"<tds:Service><tds:Namespace>http://www.onvif.org/ver10/{service}/wsdl</tds:Namespace>"
-                f"<tds:XAddr>http://192.0.2.7/onvif/{service}</tds:XAddr></tds:Service>"
+                f"<w:Service><w:Namespace>http://www.onvif.org/ver10/{service}/wsdl</w:Namespace>"
+                f"<w:XAddr>http://192.0.2.7/onvif/{service}</w:XAddr></w:Service>"
                 for service in ("recording", "search", "replay")
             )
-            return f"<tds:GetServicesResponse xmlns:tds='d'>{services}</tds:GetServicesResponse>"
-        starts, ends = (f"{moment.timestamp() + self.ahead}" for moment in self.span)
-        starts, ends = (f"{datetime.fromtimestamp(float(text), UTC):%Y-%m-%dT%H:%M:%SZ}" for text in (starts, ends))
+            return _response(DEVICE, name, services)
+        starts, ends = (f"{moment + timedelta(seconds=self.ahead):%Y-%m-%dT%H:%M:%SZ}" for moment in self.span)
         token = f"<tt:RecordingToken>{TOKEN}</tt:RecordingToken>"
         match name:
             case "GetRecordings":
-                return (
-                    f"<trc:GetRecordingsResponse xmlns:trc='r' {TT}><trc:RecordingItem>{token}<tt:Configuration>"
-                    "<tt:Source><tt:SourceId>1</tt:SourceId><tt:Name>Hall A</tt:Name></tt:Source></tt:Configuration>"
-                    "</trc:RecordingItem></trc:GetRecordingsResponse>"
-                )
+                source = "<tt:Source><tt:SourceId>1</tt:SourceId><tt:Name>Hall A</tt:Name></tt:Source>"
+                item = f"{token}<tt:Configuration>{source}</tt:Configuration>"
+                return _response(RECORDING, name, f"<w:RecordingItem>{item}</w:RecordingItem>")
             case "FindRecordings":
-                assert unescape(re.search(r"<IncludedRecordings[^>]*>([^<]+)<", body)[1]) == TOKEN
-                answer = "<tse:SearchToken>S1</tse:SearchToken>"
-                return f"<tse:FindRecordingsResponse xmlns:tse='s'>{answer}</tse:FindRecordingsResponse>"
+                assert unescape(re.search(r"<(?:\w+:)?IncludedRecordings[^>]*>([^<]+)<", body)[1]) == TOKEN
+                return _response(SEARCH, name, "<w:SearchToken>S1</w:SearchToken>")
             case "GetRecordingSearchResults":
-                return (
-                    f"<tse:GetRecordingSearchResultsResponse xmlns:tse='s' {TT}><tse:ResultList>"
-                    f"<tt:SearchState>Completed</tt:SearchState><tt:RecordingInformation>{token}"
-                    f"<tt:EarliestRecording>{starts}</tt:EarliestRecording>"
-                    f"<tt:LatestRecording>{ends}</tt:LatestRecording></tt:RecordingInformation></tse:ResultList>"
-                    "</tse:GetRecordingSearchResultsResponse>"
-                )
+                found = f"<tt:EarliestRecording>{starts}</tt:EarliestRecording>"
+                found += f"<tt:LatestRecording>{ends}</tt:LatestRecording>"
+                found = f"<tt:RecordingInformation>{token}{found}</tt:RecordingInformation>"
+                state = "<tt:SearchState>Completed</tt:SearchState>"
+                return _response(SEARCH, name, f"<w:ResultList>{state}{found}</w:ResultList>")
             case "GetReplayUri":
-                assert unescape(re.search(r"<RecordingToken>([^<]+)<", body)[1]) == TOKEN
+                assert unescape(re.search(r"<(?:\w+:)?RecordingToken>([^<]+)<", body)[1]) == TOKEN
                 uri = f"rtsp://192.0.2.7:{self.rtsp_port}/replay?recording=1"
-                return f"<trp:GetReplayUriResponse xmlns:trp='p'><trp:Uri>{uri}</trp:Uri></trp:GetReplayUriResponse>"
+                return _response(REPLAY, name, f"<w:Uri>{uri}</w:Uri>")
         return None
 
     def knows(self, body: str, shown: datetime) -> bool:
         tags = ("Username", "Password", "Nonce", "Created")
-        parts = {tag: re.search(rf"<{tag}(?: [^>]*)?>([^<]*)<", body) for tag in tags}
+        parts = {tag: re.search(rf"<(?:\w+:)?{tag}(?: [^>]*)?>([^<]*)<", body) for tag in tags}
         if not all(parts.values()):
             return False
         username, password, nonce, created = (part[1] for part in parts.values())
@@ -171,6 +174,10 @@ class OnvifRecorder(RecorderServer):
                 sequence += 1
             await writer.drain()
         writer.close()
+
+
+def _response(service: str, name: str, content: str) -> str:
+    return f'<w:{name}Response xmlns:w="{service}" xmlns:tt="{SCHEMA}">{content}</w:{name}Response>'
 
 
 def pictures(film: Path) -> Iterator[list[bytes]]:

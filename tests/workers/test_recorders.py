@@ -23,7 +23,7 @@ from tests.campus import factories
 from tests.recognition.video_files import number_of, video
 from tests.servers.dahua import DahuaRecorder
 from tests.servers.isapi import IsapiRecorder
-from tests.servers.lecture_capture import EVENT, BigBlueButton, FileHost, Opencast
+from tests.servers.lecture_capture import EVENT, BigBlueButton, FileHost, Opencast, Zoom
 from tests.servers.onvif import TOKEN, OnvifRecorder
 from tests.servers.recorders import NetworkVideoRecorder, RecorderServer
 from workers import sources
@@ -268,7 +268,8 @@ class TestBigBlueButton:
 
 
 class TestOnvif:
-    PARTS = [range(120, 420), range(420, 720), range(720, 780)]
+    # A stream that ends loses the picture that it begins with, and the last one, which are a second each here.
+    PARTS = [range(121, 419), range(421, 719), range(721, 779)]
 
     @pytest.fixture
     def server(self, film: Path) -> Iterator[OnvifRecorder]:
@@ -293,6 +294,18 @@ class TestOnvif:
 
     def test_a_wrong_password_is_said(self, server: OnvifRecorder) -> None:
         source = create_source(server, TOKEN)
+        server.password = "another"
+        with pytest.raises(StoreUnavailable, match="password is wrong"):
+            list_channels(source)
+
+
+def test_zooms_gallery_view_is_fetched(film: Path, lecture: Lecture) -> None:
+    with Zoom(film, STARTS, FILM_SECONDS) as server:
+        source = create_source(server, "ada@example.org")
+        (file,) = collect(source)
+        assert file.path.endswith("/file-gallery_view.mp4")
+        assert seconds_shown(file) == range(FILM_SECONDS)
+        assert list_channels(source) == [("ada@example.org", "Ada")]
         server.password = "another"
         with pytest.raises(StoreUnavailable, match="password is wrong"):
             list_channels(source)

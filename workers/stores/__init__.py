@@ -66,4 +66,8 @@ def store_class(kind: str) -> type[Store]:
             from workers.stores.bigbluebutton import BigBlueButton
 
             return BigBlueButton
+        case Source.Kind.ZOOM:
+            from workers.stores.zoom import Zoom
+
+            return Zoom
     raise UserError("A camera is recorded while a lecture runs; it has no files to look through.")

@@ -57,3 +57,14 @@ class HttpxLogin(httpx.Auth):
             yield flow.send(response)
         except StopIteration:
             return
+
+
+class BearerToken(httpx.Auth):
+    """A token, which is sent with each request."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers[CREDENTIALS_HEADER] = f"Bearer {self.token}"
+        yield request

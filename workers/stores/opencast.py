@@ -14,6 +14,7 @@ from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.models import Source
 from workers.stores.base import Entry
 from workers.stores.errors import StoreNotFound, StoreUnavailable
+from workers.stores.login import BearerToken
 from workers.stores.recorder import NOT_ITS_KIND, HttpRecorder
 
 EVENTS_A_PAGE = 100
@@ -108,17 +109,6 @@ class Opencast(HttpRecorder):
             and track.get("url")
         ]
         return max(tracks, key=lambda track: (_number(track.get("size")), str(track["url"])), default=None)
-
-
-class BearerToken(httpx.Auth):
-    """A token that was made by the server's operator."""
-
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        yield request
 
 
 def _fits(flavor: str, wanted: str) -> bool:
