@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from campus.attendance.register import Tally, build_register
 from campus.common import jobs
+from campus.common.errors import UserError
 from campus.common.outgoing_http import OutgoingError
 from campus.connections.adapters import Adapter, MarkRefused, MarkSender, WantedMark
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery, RemotePerson
@@ -24,6 +25,7 @@ from recognition.errors import Cancelled
 from recognition.messages import Message
 
 BATCH_SECONDS: Final = 60  # of one run: then others have their turn
+MAX_REFUSED: Final = 20  # in a row
 MAX_TRIES: Final = 6  # of one mark that the other system can't deal with
 CLOCK_STEP: Final = timedelta(milliseconds=1)
 State = MarkDelivery.State
@@ -132,6 +134,7 @@ def send_marks(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -> Non
 def _send_batch(run: ConnectionRun, marks: list[MarkDelivery], sender: MarkSender, counts: Counter[str]) -> None:
     is_dry = run.connection.dry_run
     deadline = time.monotonic() + BATCH_SECONDS
+    refused = 0
     for mark in marks:
         if time.monotonic() > deadline or not Connection.objects.filter(pk=run.connection_id, active=True).exists():
             return
@@ -142,8 +145,16 @@ def _send_batch(run: ConnectionRun, marks: list[MarkDelivery], sender: MarkSende
                 counts["would_change" if sender.read(mark) != mark.value else "unchanged"] += 1
             else:
                 counts[_send_one(mark, sender)] += 1
+            refused = 0
         except MarkRefused as error:
             counts["failed"] += _note_failure(mark, error.message, is_final=True)
+            refused += 1
+            if refused == MAX_REFUSED:
+                raise UserError(
+                    "{n} marks in a row were refused, so no others are sent for now: {why}",
+                    n=refused,
+                    why=error.message,
+                ) from error
         except OutgoingError as error:
             _note_failure(mark, error.message, is_final=error.final or mark.tries + 1 >= MAX_TRIES)
             raise

@@ -49,6 +49,7 @@ def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -
     if run.user:
         name = f"{link.connection.name} {link.remote_name or link.course.code}"
         run.file_import = preview_for(run.user, name, link.course, table)
+        CourseLink.objects.filter(pk=link.pk).update(question="")  # asked again at night if nothing comes of it
         return
     columns = {name: column for column, name in enumerate(table.headers)}
     with transaction.atomic():

@@ -20,7 +20,8 @@ from recognition.messages import Message
 Task, State = ConnectionRun.Task, ConnectionRun.State
 RUN_RETENTION: Final = timedelta(days=30)
 FIRST_NIGHT_HOUR, NIGHT_MINUTES = 1, 240
-# Until the next try, after each failure in a row.
+FETCH_PAUSE: Final = timedelta(minutes=30)
+# Of marks, until the next try, after each failure in a row.
 RETRY_PAUSES: Final = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 480, 1440)]
 
 
@@ -93,11 +94,14 @@ def perform(*, run: ConnectionRun) -> None:
         result = _perform(run, connection, link, adapter_for(connection.kind))
     except UserError as error:
         now = timezone.now()
+        rows = Connection.objects.filter(pk=connection.pk)
         if run.task != Task.CHECK and connection.active:
-            Connection.objects.filter(pk=connection.pk).update(last_run_at=now, last_error=error.message)
-        if link and run.task == Task.MARKS and isinstance(error, OutgoingError):
+            rows.update(last_run_at=now, last_error=error.message)
+        if link and run.task == Task.MARKS:
             pause = RETRY_PAUSES[min(link.marks_tries, len(RETRY_PAUSES) - 1)]
             CourseLink.objects.filter(pk=link.pk).update(marks_tries=link.marks_tries + 1, marks_due_at=now + pause)
+        elif run.task != Task.CHECK and isinstance(error, OutgoingError) and not run.user:
+            rows.filter(due_at__gt=now + FETCH_PAUSE).update(due_at=now + FETCH_PAUSE)
         _finish(run, State.FAILED, error=error.message)
         return
     if run.task != Task.CHECK:
