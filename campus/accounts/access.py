@@ -26,6 +26,8 @@ ALLOWED_FOR_READERS = frozenset(
         "recovery-codes",
         "confirm-login",
         "sessions-end",
+        "lti-launch",
+        "lti-login",
         "set_language",
         "calendar-links",
         "tour-end",

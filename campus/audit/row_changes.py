@@ -30,6 +30,8 @@ ACTIONS: Final = {
     "cctv.Camera": Action.CHANGED_SETTINGS,
     "django_celery_beat.PeriodicTask": Action.CHANGED_SETTINGS,
     "outbox.Webhook": Action.CHANGED_SETTINGS,
+    "connections.Connection": Action.CHANGED_SETTINGS,
+    "connections.CourseLink": Action.CHANGED_CLASS,
     "auth.Group": Action.CHANGED_SETTINGS,
     "identity.IdentityProvider": Action.CHANGED_SETTINGS,
     "identity.AccessRule": Action.CHANGED_SETTINGS,

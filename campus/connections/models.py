@@ -215,7 +215,7 @@ class MarkDelivery(models.Model):
         indexes = [models.Index(fields=["state", "link"], name="marks_that_wait")]
         constraints = [
             models.UniqueConstraint(
-                fields=["link", "remote_person", "remote_item"], name="one_mark_a_link_person_and_item"
+                fields=["link", "remote_item", "remote_person"], name="one_mark_a_link_person_and_item"
             ),
         ]
 

@@ -1,9 +1,9 @@
 """Which connections a user may see: those who look after all classes, and auditors."""
 
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from campus.accounts.roles import AnyUser, sees_everything
-from campus.connections.models import Connection, ConnectionRun, CourseLink
+from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
 
 
 def connections_for(user: AnyUser) -> QuerySet[Connection]:
@@ -12,6 +12,23 @@ def connections_for(user: AnyUser) -> QuerySet[Connection]:
 
 def links_for(user: AnyUser) -> QuerySet[CourseLink]:
     return CourseLink.objects.filter(connection__in=connections_for(user))
+
+
+def links_with_counts(user: AnyUser) -> QuerySet[CourseLink]:
+    """Each with `sent`, `waiting` and `failed` marks, and `failure`: why the last one was given up."""
+    states = MarkDelivery.State
+    failed = MarkDelivery.objects.filter(link=OuterRef("pk"), state=states.FAILED).order_by("-changed_at", "pk")
+    counts = {
+        name: Count("marks", filter=Q(marks__state=getattr(states, name.upper())))
+        for name in ("sent", "waiting", "failed")
+    }
+    rows = links_for(user).select_related("course").annotate(**counts, failure=Subquery(failed.values("error")[:1]))
+    return rows.order_by("course__code", "remote_id")
+
+
+def questions_for(user: AnyUser) -> QuerySet[CourseLink]:
+    """The classes whose roster elsewhere has changed so much that a person has to look at it."""
+    return links_for(user).exclude(question="").filter(connection__active=True).select_related("course", "connection")
 
 
 def runs_for(user: AnyUser) -> QuerySet[ConnectionRun]:

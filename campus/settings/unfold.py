@@ -93,6 +93,11 @@ def unfold() -> dict[str, Any]:
                             "permission": "campus.web.admin.sign_in.may_see_sign_in",
                         },
                         {
+                            "title": gettext_lazy("Connections"),
+                            "icon": "hub",
+                            "link": reverse_lazy("connections"),
+                        },
+                        {
                             "title": gettext_lazy("Name"),
                             "icon": "apartment",
                             "link": reverse_lazy("institution"),

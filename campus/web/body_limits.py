@@ -27,6 +27,8 @@ LOGINS = frozenset(
         "password-reset",
         "password-reset-confirm",
         "invitation",
+        "lti-launch",
+        "lti-login",
         "my-link",
         "set_language",
         "admin:login",

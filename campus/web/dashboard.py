@@ -32,6 +32,7 @@ from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import alarms_for, awaiting_assignment, collections_for, footage_files_for
 from campus.common import jobs
 from campus.common.storage import disk_usages
+from campus.connections.selectors import questions_for
 from campus.recordings.models import Recording, Segment
 from campus.recordings.progress import progress_share, with_processed_share
 from campus.recordings.selectors import OPEN_STATES, current_recordings_for, recordings_for
@@ -172,6 +173,10 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         text = ngettext("%(n)d overdue objection", "%(n)d overdue objections", len(due)) % {"n": len(due)}
         links = [Link(str(row.record.lecture), reverse("objection", args=[row.pk])) for row in due[:MAX_LINKS_PER_TODO]]
         yield Todo(text=text, icon="gavel", links=links, more=len(due) - len(links))
+    if questions := list(questions_for(user)):
+        text = ngettext("%(n)d roster elsewhere to look at", "%(n)d rosters elsewhere to look at", len(questions))
+        links = [Link(row.course.code, reverse("connections")) for row in questions[:MAX_LINKS_PER_TODO]]
+        yield Todo(text=text % {"n": len(questions)}, icon="sync", links=links, more=len(questions) - len(links))
     unknown_people = unknown_people_for(user).filter(
         recording__lecture__course__in=courses,
         recording__lecture__starts_at__gte=since,

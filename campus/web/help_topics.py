@@ -456,6 +456,24 @@ ADMIN_CHAPTER = HelpChapter(
             picture="people",
         ),
         HelpTopic(
+            views=("connections", "connection-register", "admin:connections_connection"),
+            title=_("Connections"),
+            text=_(
+                "Rosters come from learning platforms and registry systems, and marks that are signed off go there. "
+                "Each connection says what waits and what failed, can be tested, and has a stop switch."
+            ),
+            picture="people",
+        ),
+        HelpTopic(
+            views=("lti-class", "lti-content", "lti-login", "lti-launch", "lti-registration"),
+            title=_("From a learning platform"),
+            text=_(
+                "Who comes from a course there says once which class it is. From then on the link leads to the class, "
+                "and the platform can have links to single lectures."
+            ),
+            picture="class",
+        ),
+        HelpTopic(
             views=("audit-log",),
             title=_("Audit log"),
             text=_(

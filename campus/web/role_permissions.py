@@ -26,6 +26,7 @@ PERMISSIONS = {
         "gallery": "view add",
         "sentphoto": "view change",
     },
+    "connections": {"connection": "view change"},
     "consent": {"consent": "view add", "studentlink": "view add delete"},
     "recordings": {"recording": "view add change", "segment": "view", "clip": "view"},
     "cctv": {

@@ -40,6 +40,7 @@ from campus.biometrics.models import LookAlike, PhotoImport, SentPhoto, WaitingP
 from campus.cctv.models import Alarm, Collection, SourceTest
 from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
+from campus.connections.models import Connection, ConnectionRun
 from campus.consent.links import renew_student_link, student_link_token
 from campus.identity.models import IdentityProvider
 from campus.outbox.models import Delivery, Webhook
@@ -135,6 +136,13 @@ def things(world: World) -> dict[str, object]:
     invitation = invite(
         first_name="Ada", last_name="New", email="new@example.org", role=Role.LECTURER, by=world.registrar
     )
+    connection = Connection.objects.create(kind=Connection.Kind.LTI, name="Moodle", active=True)
+    linked_class = connection.links.create(course=world.course, remote_id="7", remote_name="CS 101")
+    linked_class.marks.create(
+        student=world.student, remote_person="1", value="90/100", changed_at=timezone.now(), state="failed"
+    )
+    connection.runs.create(link=linked_class, task=ConnectionRun.Task.MARKS, state="done", counts={"failed": 1})
+    connection.people.create(remote_id="1", number_key=world.student.number_key, student=world.student)
     keys = {
         "classes courses course": world.course.pk,
         "students student": world.student.pk,
@@ -162,6 +170,8 @@ def things(world: World) -> dict[str, object]:
             last_run_at=timezone.now(),
         ).pk,
         "webhook webhooks": webhook.pk,
+        "connection connections": connection.pk,
+        "linked-classes": linked_class.pk,
         "identityprovider": provider.pk,
         "externalidentity": provider.identities.create(issuer="https://id.example", subject="1", user=world.own).pk,
         "delivery deliveries": Delivery.objects.create(webhook=webhook, event="test", body="{}", key="test").pk,

@@ -8,8 +8,6 @@ from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.academics.selectors import current_courses_for
-from campus.audit.models import Action
-from campus.audit.services import record_event
 from campus.common.errors import UserError
 from campus.connections.lti.launch import AGS, CLAIM, NRPS, Launch
 from campus.connections.lti.platform_services import LINE_ITEM_SCOPE
@@ -68,6 +66,5 @@ def link_course(*, user: User, connection: Connection, context: dict[str, Any], 
     )
     if not is_new:
         raise UserError("This course is linked with {course} already.", course=link.course)
-    record_event(user, Action.CHANGED_CLASS, course=course.pk, about=f"linked with {link.pk} of {connection.pk}")
     request_run(connection=connection, task=ConnectionRun.Task.ROSTER, link=link)
     return link

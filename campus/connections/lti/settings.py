@@ -1,11 +1,13 @@
 """The settings of a platform: what it says of itself, and what Rollcall shall make of what it sends."""
 
+import re
 from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 LONGEST = 500
+_HOST = re.compile(r"[a-z0-9.-]+(:\d+)?")
 
 
 class Lines(forms.CharField):
@@ -64,6 +66,12 @@ class LtiSettings(forms.Form):
         required=False,
     )
     label = forms.CharField(label=_("Name of the mark there"), max_length=100, required=False)
+
+    def clean_hosts(self) -> list[str]:
+        hosts: list[str] = self.cleaned_data["hosts"]
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            raise forms.ValidationError(_("Write names of hosts, without https:// and without a path."))
+        return hosts
 
     def clean_number_from(self) -> str:
         return str(self.cleaned_data["number_from"] or "lis_person_sourcedid")

@@ -1,0 +1,26 @@
+"""What came of an exchange with another system, in words."""
+
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+LABELS: Final[dict[str, Promise]] = {
+    "members": _("on the roster there: %(n)d"),
+    "without_number": _("without a student number: %(n)d"),
+    "added": _("added: %(n)d"),
+    "changed": _("changed: %(n)d"),
+    "removed": _("removed: %(n)d"),
+    "kept": _("unchanged: %(n)d"),
+    "unchanged": _("unchanged: %(n)d"),
+    "sent": _("sent: %(n)d"),
+    "waiting": _("waiting: %(n)d"),
+    "failed": _("failed: %(n)d"),
+    "would_change": _("would change: %(n)d"),
+}
+
+
+def count_texts(counts: dict[str, Any]) -> list[str]:
+    """The counts that are not 0, in the order of the table above; others by their names."""
+    known = [str(text) % {"n": counts[name]} for name, text in LABELS.items() if counts.get(name)]
+    return known + [f"{name}: {n}" for name, n in counts.items() if name not in LABELS and n]

@@ -1,0 +1,139 @@
+"""The page of what is exchanged with other systems, and what people may do there: test, run, stop, preview a roster."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from campus.accounts.roles import is_administrator
+from campus.common.errors import UserError
+from campus.common.site_address import site_address
+from campus.connections.lti.registration import LINK_LIFETIME, create_registration_link
+from campus.connections.marks import retry_failed_marks
+from campus.connections.models import ConnectionRun
+from campus.connections.runs import request_everything, request_run
+from campus.connections.selectors import connections_for, links_for, links_with_counts, runs_for
+from campus.connections.services import switch
+from campus.web.connection_counts import count_texts
+from campus.web.views import StaffRequest
+
+CONNECTIONS_PER_PAGE: Final = 20
+SHOWN_RUNS: Final = 6
+
+may_see = permission_required("connections.view_connection", raise_exception=True)
+may_change = permission_required("connections.change_connection", raise_exception=True)
+
+
+@require_safe
+@login_required
+@may_see
+def connections(request: StaffRequest) -> HttpResponse:
+    """Each connection with its state, its classes, what waits and what failed, and its last exchanges."""
+    runs = runs_for(request.user).select_related("link__course", "file_import")
+    rows = connections_for(request.user).prefetch_related(
+        Prefetch("links", links_with_counts(request.user), to_attr="shown_links"),
+        Prefetch("runs", runs.order_by("-started_at")[:SHOWN_RUNS], to_attr="shown_runs"),
+    )
+    page = Paginator(rows.order_by("name"), CONNECTIONS_PER_PAGE).get_page(request.GET.get("page"))
+    cards = [_card(row) for row in page]
+    context = {"page": page, "cards": cards, "is_administrator": is_administrator(request.user)}
+    return render(request, "web/connections.html", context)
+
+
+def _card(connection: Any) -> dict[str, Any]:
+    runs = connection.shown_runs
+    return {
+        "connection": connection,
+        "links": connection.shown_links,
+        "runs": [(run, count_texts(run.counts)) for run in runs],
+        "is_busy": any(run.state == ConnectionRun.State.QUEUED for run in runs),
+    }
+
+
+@require_POST
+@login_required
+@may_change
+def test(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Have a worker try the connection, changing nothing."""
+    connection = get_object_or_404(connections_for(request.user), pk=pk)
+    request_run(connection=connection, task=ConnectionRun.Task.CHECK, user=request.user)
+    return redirect("connections")
+
+
+@require_POST
+@login_required
+@may_change
+def run(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Have everything exchanged now that is exchanged at night."""
+    connection = get_object_or_404(connections_for(request.user), pk=pk)
+    request_everything(connection=connection)
+    return redirect("connections")
+
+
+@require_POST
+@login_required
+@may_change
+def switch_connection(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """The stop switch. Only administrators switch one on: people sign in by it."""
+    connection = get_object_or_404(connections_for(request.user), pk=pk)
+    if not connection.active and not is_administrator(request.user):
+        raise PermissionDenied
+    try:
+        switch(connection=connection, active=not connection.active, user=request.user)
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("connections")
+
+
+@require_POST
+@login_required
+@may_change
+def retry(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Send the marks of a class again that were given up."""
+    link = get_object_or_404(links_for(request.user).select_related("connection"), pk=pk)
+    n = retry_failed_marks(link=link)
+    request_run(connection=link.connection, task=ConnectionRun.Task.MARKS, link=link)
+    messages.success(request, ngettext("%(n)d mark is sent again.", "%(n)d marks are sent again.", n) % {"n": n})
+    return redirect("connections")
+
+
+@require_POST
+@login_required
+@may_change
+def fetch_roster(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Fetch the roster of a class, for the preview that an uploaded file has."""
+    link = get_object_or_404(links_for(request.user).select_related("connection"), pk=pk)
+    request_run(connection=link.connection, task=ConnectionRun.Task.ROSTER, link=link, user=request.user)
+    return redirect("connections")
+
+
+@require_POST
+@login_required
+@may_change
+def register_platform(request: StaffRequest) -> HttpResponse:
+    """An address by which one platform may register within a day; it is shown this once."""
+    if not is_administrator(request.user):
+        raise PermissionDenied
+    secret = create_registration_link(user=request.user)
+    site = site_address(request)
+    context = {
+        "address": site + reverse("lti-registration", args=[secret]),
+        "hours": int(LINK_LIFETIME.total_seconds() // 3600),
+        "by_hand": [
+            (_("Tool URL"), site + reverse("lti-launch")),
+            (_("Initiate login URL"), site + reverse("lti-login")),
+            (_("Redirection URI"), site + reverse("lti-launch")),
+            (_("Public keyset URL"), site + reverse("lti-keys")),
+        ],
+    }
+    return render(request, "web/connection_registration.html", context)
