@@ -19,6 +19,7 @@ STUDENTS, LECTURES, PHOTOS, CROPS = 200, 30, 3, 3
 def fill_database() -> Any:
     import numpy as np
 
+    from campus.accounts.institution import save_institution
     from campus.attendance.models import Sighting
     from campus.attendance.proposals import recount_lecture
     from campus.attendance.reports import write_lecture_report, write_recording_report, write_register_report
@@ -26,6 +27,7 @@ def fill_database() -> Any:
     from campus.common.storage import write_media
     from tests.campus import factories
 
+    save_institution(legal_basis="other")
     course = factories.course(students=STUDENTS)
     students = list(course.students.order_by("pk"))
     picture = os.urandom(8000)
