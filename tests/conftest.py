@@ -83,11 +83,14 @@ def audit_log_may_be_emptied() -> Iterator[None]:
     flush = DatabaseWrapper.ops_class.execute_sql_flush
 
     def flush_all(operations: BaseDatabaseOperations, statements: list[str]) -> None:
+        from campus.attendance.feed_triggers import create_feed_triggers, drop_feed_triggers
         from campus.audit.triggers import create_triggers, drop_triggers
 
         drop_triggers()
+        drop_feed_triggers()
         flush(operations, statements)
         create_triggers()
+        create_feed_triggers()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseWrapper.ops_class, "execute_sql_flush", flush_all)

@@ -18,6 +18,7 @@ from kombu import Connection
 
 from campus.academics.file_imports import delete_expired_file_imports
 from campus.accounts.services import delete_expired_sessions
+from campus.attendance.change_feed import number_entries, unnumbered_entries
 from campus.attendance.collected_lectures import finish_collected_lectures, unfinished_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.recurring_people import courses_to_compare, request_due_comparisons
@@ -66,7 +67,7 @@ def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
     if not is_anything_due():
         return
-    run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries)
+    run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries, number_entries)
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it starts nothing that needs it.")
         return
@@ -89,6 +90,7 @@ def is_anything_due() -> bool:
         waiting_segments(),
         processed_recordings(),
         unsealed_entries(),
+        unnumbered_entries(),
         unfinished_collected_lectures(),
         requested_reports(),
         lectures_without_report(),

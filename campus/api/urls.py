@@ -17,6 +17,7 @@ from campus.api.views.biometrics import (
 )
 from campus.api.views.calendars import CalendarLinkViewSet
 from campus.api.views.cctv import CameraViewSet, CollectionViewSet, FootageFileViewSet, SourceViewSet
+from campus.api.views.change_feed import ChangeFeedView
 from campus.api.views.documents import ReportViewSet
 from campus.api.views.events import EventsView
 from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, SnapshotViewSet, UnknownPersonViewSet
@@ -71,6 +72,7 @@ urlpatterns = [
     path("uploads/", UploadsView.as_view(), name="api-uploads"),
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
     path("uploads/<uuid:pk>/parts/", UploadPartsView.as_view(), name="api-upload-parts"),
+    path("change-feed/", ChangeFeedView.as_view(), name="api-change-feed"),
     path("me/", MeView.as_view(), name="api-me"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -9,12 +9,15 @@ class AttendanceConfig(AppConfig):
 
     def ready(self) -> None:
         from campus.academics.signals import lecture_moved
+        from campus.attendance.feed_triggers import create_feed_triggers
         from campus.attendance.proposals import forget_pictures
         from campus.attendance.recording_review import follow_lecture
         from campus.consent.signals import basis_changed
 
         lecture_moved.connect(follow_lecture)
         basis_changed.connect(forget_pictures, dispatch_uid="forget_pictures")
+        # After every migration: SQLite loses a table's triggers when it makes the table anew.
+        post_migrate.connect(create_feed_triggers, sender=self, dispatch_uid="create_feed_triggers")
         post_migrate.connect(create_default_statuses, sender=self, dispatch_uid="create_default_statuses")
 
 

@@ -19,6 +19,7 @@ from campus.academics.models import Course, Lecture, Student
 from campus.attendance.annotated_models import AnnotatedVideo
 from campus.attendance.comparison_models import UnknownComparison
 from campus.attendance.excuse_models import Excuse, covering_excuses
+from campus.attendance.feed_models import FeedEntry, FeedState
 from campus.attendance.objection_models import Objection
 from campus.attendance.policy import RegisterPolicy
 from campus.attendance.statuses import (
@@ -43,6 +44,8 @@ __all__ = [
     "AttendanceStatus",
     "Excuse",
     "FaceOverride",
+    "FeedEntry",
+    "FeedState",
     "Objection",
     "RegisterPolicy",
     "Report",

@@ -19,6 +19,7 @@ from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
+from campus.attendance.feed_triggers import drop_feed_triggers, restart_feed
 from campus.audit.triggers import create_triggers, drop_triggers
 from campus.common.encrypted_fields import Encrypted, EncryptedBinaryField
 from campus.common.messages import dump_message, load_message
@@ -81,6 +82,7 @@ def load_rows(lines: Iterable[str]) -> int:
     with transaction.atomic():
         tables = [model._meta.db_table for model in stored_models()]
         drop_triggers()
+        drop_feed_triggers()
         connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
         batch: list[list[Any]] = []
         insert: Callable[[list[list[Any]]], None] | None = None
@@ -97,6 +99,7 @@ def load_rows(lines: Iterable[str]) -> int:
                 cursor.execute(statement)
         connection.check_constraints()
         create_triggers()
+        restart_feed()
     return count
 
 

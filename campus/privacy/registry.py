@@ -390,6 +390,15 @@ MODELS: Final[dict[str, Entry]] = {
         term=Kind.ANNOTATED_VIDEOS,
         steps="evidence",
     ),
+    "attendance.FeedState": _plain("id generation last_sequence"),
+    "attendance.FeedEntry": Entry(
+        personal="row_id",
+        plain="id kind sequence",
+        whose=(STUDENTS,),
+        purpose=ATTENDANCE,
+        term=WITH_PARENT,
+        kept="it has the row's number alone, by which copies in other systems learn that the row is erased",
+    ),
     "attendance.UnknownComparison": _plain("id course state requested_at"),
     "attendance.Objection": Entry(
         personal="text answer answered_by",

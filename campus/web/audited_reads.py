@@ -113,6 +113,7 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "api-course-roster-file": (Action.EXPORTED, COURSE),
     "api-lecture-export": (Action.EXPORTED, LECTURE),
     "api-report-download": (Action.EXPORTED, REPORT),
+    "api-change-feed": (Action.SAW_REGISTER, None),
 }
 # They note it themselves: a player asks for a video in parts, and an export of all classes is read on the account, too.
 NOTED_ELSEWHERE: Final = {
