@@ -45,6 +45,7 @@ def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -
             "documentation says.",
             n=len(members),
         )
+    CourseLink.objects.filter(pk=link.pk, sends_marks=True).update(marks_changed_at=timezone.now())  # of who is new
     table = roster_table(numbered)
     if run.user:
         name = f"{link.connection.name} {link.remote_name or link.course.code}"

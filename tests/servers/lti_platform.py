@@ -158,17 +158,19 @@ class Platform:
         time.sleep(self.pause)
         match parts.path.strip("/").split("/"):
             case ["jwks"]:
-                _send(handler, 200, self.jwks())
+                send_answer(handler, 200, self.jwks())
             case ["auth"]:
                 self._authenticate(handler, query)
             case ["launch-link"]:
-                _send(handler, 200, f'<p><a href="{escape(query["to"])}" target="_blank">Rollcall</a></p>', "text/html")
+                send_answer(
+                    handler, 200, f'<p><a href="{escape(query["to"])}" target="_blank">Rollcall</a></p>', "text/html"
+                )
             case [".well-known", "openid-configuration"]:
-                _send(handler, 200, self._configuration())
+                send_answer(handler, 200, self._configuration())
             case ["register"]:
                 self._register(handler, json.loads(body))
             case _ if self.status:
-                _send(handler, self.status, {"error": "away"})
+                send_answer(handler, self.status, {"error": "away"})
             case ["token"]:
                 self._token(handler, dict(parse_qsl(body.decode())))
             case [self.context, "members"]:
@@ -182,7 +184,7 @@ class Platform:
             case [self.context, "lineitems", item, "results"]:
                 self._results(handler, item, query)
             case _:
-                _send(handler, 404, {})
+                send_answer(handler, 404, {})
 
     def _authenticate(self, handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
         """The form that the browser sends to the tool."""
@@ -199,7 +201,7 @@ class Platform:
         fields = {"id_token": self.sign(claims), "state": query["state"]}
         inputs = "".join(f'<input name="{name}" value="{escape(value)}">' for name, value in fields.items())
         form = f'<form method="post" action="{escape(query["redirect_uri"])}">{inputs}<button>Go on</button></form>'
-        _send(handler, 200, form, "text/html")
+        send_answer(handler, 200, form, "text/html")
 
     def _configuration(self) -> dict[str, Any]:
         return {
@@ -213,25 +215,25 @@ class Platform:
 
     def _register(self, handler: BaseHTTPRequestHandler, tool: dict[str, Any]) -> None:
         if handler.headers["Authorization"] != "Bearer registration-token":
-            return _send(handler, 401, {})
+            return send_answer(handler, 401, {})
         self.registrations.append(tool)
         configuration = "https://purl.imsglobal.org/spec/lti-tool-configuration"
         told = {**tool, "client_id": self.client_id}
         told[configuration] = {**tool[configuration], "deployment_id": self.deployment}
-        return _send(handler, 200, told)
+        return send_answer(handler, 200, told)
 
     def _token(self, handler: BaseHTTPRequestHandler, form: dict[str, str]) -> None:
         if form["grant_type"] != "client_credentials" or (error := self.check_assertion(form)):
-            return _send(handler, 400, {"error": "invalid_client", "error_description": error})
+            return send_answer(handler, 400, {"error": "invalid_client", "error_description": error})
         token = self.make_token(form["scope"])
-        return _send(handler, 200, {"access_token": token, "token_type": "bearer", "expires_in": 3600})
+        return send_answer(handler, 200, {"access_token": token, "token_type": "bearer", "expires_in": 3600})
 
     def _is_allowed(self, handler: BaseHTTPRequestHandler, scope: str) -> bool:
         token = handler.headers["Authorization"].removeprefix("Bearer ")
         with self.lock:
             if self.may(token, scope):
                 return True
-        _send(handler, 401, {"error": "invalid_token"})
+        send_answer(handler, 401, {"error": "invalid_token"})
         return False
 
     def _members(self, handler: BaseHTTPRequestHandler, page: int) -> None:
@@ -242,7 +244,7 @@ class Platform:
         link = f'<{url}?page={page + 1}>; rel="next"' if len(rows) > (page + 1) * PAGE else ""
         content = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
         body = {"id": url, "context": {"id": self.context}, "members": rows[page * PAGE : (page + 1) * PAGE]}
-        _send(handler, 200, body, content, Link=link)
+        send_answer(handler, 200, body, content, Link=link)
 
     def _line_items(self, handler: BaseHTTPRequestHandler, query: dict[str, str], body: bytes) -> None:
         if not self._is_allowed(handler, f"{AGS_SCOPE}lineitem"):
@@ -250,47 +252,48 @@ class Platform:
         if handler.command == "GET":
             wanted = query.get("resource_id")
             found = [item for item in self.line_items.values() if wanted in (None, item.get("resourceId"))]
-            return _send(handler, 200, found)
+            return send_answer(handler, 200, found)
         with self.lock:
             number = f"item-{len(self.scores) + 1}"
             self.scores[number] = {}
             address = f"{self.issuer}/{self.context}/lineitems/{number}?type=7"
             self.line_items[number] = {**json.loads(body), "id": address}
-        return _send(handler, 201, self.line_items[number])
+        return send_answer(handler, 201, self.line_items[number])
 
     def _one_line_item(self, handler: BaseHTTPRequestHandler, item: str) -> None:
         if self._is_allowed(handler, f"{AGS_SCOPE}lineitem"):
             found = self.line_items.get(item)
-            _send(handler, 200 if found else 404, found or {})
+            send_answer(handler, 200 if found else 404, found or {})
 
     def _score(self, handler: BaseHTTPRequestHandler, item: str, score: dict[str, Any]) -> None:
         if not self._is_allowed(handler, f"{AGS_SCOPE}score"):
             return None
         assert handler.headers["Content-Type"] == "application/vnd.ims.lis.v1.score+json"
         if item not in self.line_items:
-            return _send(handler, 404, {})
+            return send_answer(handler, 404, {})
         if score["userId"] not in self.members:
-            return _send(handler, 422, {"error": "no such user"})
+            return send_answer(handler, 422, {"error": "no such user"})
         with self.lock:
             stands = self.scores[item].get(score["userId"])
             if stands and datetime.fromisoformat(score["timestamp"]) <= datetime.fromisoformat(stands["timestamp"]):
-                return _send(handler, 409, {"error": "older"})
+                return send_answer(handler, 409, {"error": "older"})
             self.scores[item][score["userId"]] = score
             self.posts.append(score)
         if self.lose_answers:
             handler.connection.close()
             return None
-        return _send(handler, 200, {})
+        return send_answer(handler, 200, {})
 
     def _results(self, handler: BaseHTTPRequestHandler, item: str, query: dict[str, str]) -> None:
-        if self._is_allowed(handler, f"{AGS_SCOPE}result.readonly"):
-            stands = self.scores[item].get(query["user_id"], {})
-            score = (
-                {"resultScore": stands["scoreGiven"], "resultMaximum": stands["scoreMaximum"]}
-                if "scoreGiven" in stands
-                else {}
-            )
-            _send(handler, 200, [{"userId": query["user_id"], **score}] if stands else [])
+        if not self._is_allowed(handler, f"{AGS_SCOPE}result.readonly"):
+            return
+        wanted = query.get("user_id")
+        rows = []
+        for user, score in self.scores[item].items():
+            if wanted in (None, user):
+                given = {"resultScore": score.get("scoreGiven"), "resultMaximum": score.get("scoreMaximum")}
+                rows.append({"userId": user, **{name: value for name, value in given.items() if value is not None}})
+        send_answer(handler, 200, rows)
 
     def marks(self) -> dict[str, float]:
         """What stands in the only line item, in per cent, by user."""
@@ -302,7 +305,7 @@ class Platform:
         }
 
 
-def _send(
+def send_answer(
     handler: BaseHTTPRequestHandler, status: int, body: Any, content: str = "application/json", **headers: str
 ) -> None:
     data = body.encode() if isinstance(body, str) else json.dumps(body).encode()

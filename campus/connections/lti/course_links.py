@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
 from campus.academics.models import Course
 from campus.academics.selectors import current_courses_for
@@ -61,7 +60,6 @@ def link_course(*, user: User, connection: Connection, context: dict[str, Any], 
             "course": course,
             "remote_name": context["name"],
             "settings": context["settings"],
-            "marks_changed_at": timezone.now(),
         },
     )
     if not is_new:

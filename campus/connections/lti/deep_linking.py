@@ -11,7 +11,7 @@ from campus.connections.models import Connection
 LINK_TYPE: Final = "ltiResourceLink"
 
 
-def read_request(launch: Launch) -> dict[str, str]:
+def read_request(launch: Launch) -> dict[str, Any]:
     """What is needed to answer: the connection, the deployment, where the answer goes, and what goes back as it is.
 
     Raises LaunchError.
@@ -30,11 +30,11 @@ def read_request(launch: Launch) -> dict[str, str]:
         "connection": str(launch.connection.pk),
         "deployment": launch.claims[f"{CLAIM}deployment_id"],
         "url": url,
-        "data": str(settings.get("data", "")),
+        "data": settings.get("data"),
     }
 
 
-def answer(connection: Connection, asked: dict[str, str], *, url: str, title: str) -> str:
+def answer(connection: Connection, asked: dict[str, Any], *, url: str, title: str) -> str:
     """The signed answer: a link to that address of ours."""
     settings = connection.settings
     claims: dict[str, Any] = {
@@ -48,6 +48,6 @@ def answer(connection: Connection, asked: dict[str, str], *, url: str, title: st
             {"type": LINK_TYPE, "url": url, "title": title, "window": {"targetName": "_blank"}}
         ],
     }
-    if asked["data"]:
+    if asked["data"] is not None:
         claims[f"{DEEP_LINKING}data"] = asked["data"]
     return sign(claims)
