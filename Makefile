@@ -15,6 +15,7 @@
 # make bench-accuracy  accuracy, compared with the peers' rules (PEOPLE=... STRANGERS=... for folders of other photos,
 #                      ENROL="1 3" PHOTOS=3:9 for which of them, LECTURES=... for lectures that are composed already,
 #                      EMBEDDER=... for one embedder)
+# make clients         the Python and TypeScript clients of the API in clients/ (CLIENTS=... for another folder; needs npm)
 # make messages        collects the sentences to translate in campus/locale/*/LC_MESSAGES/django.po (needs GNU gettext)
 # make clean           deletes .venv and its like, the demo's data and the caches; var/ and Reports/ stay
 
@@ -23,6 +24,7 @@ PORT ?= 8000
 TESTS ?= tests
 MINUTES ?= 10
 SHARED ?= ../shared
+CLIENTS ?= clients
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # A lock names every package, so pip looks for no others; what is built from sources is built with the locked setuptools.
@@ -33,7 +35,7 @@ LOCK = .venv-audit/bin/uv pip compile --quiet --universal --python-version 3.11 
 MESSAGES = $(patsubst %.po,%.mo,$(wildcard campus/locale/*/LC_MESSAGES/django.po))
 SCRIPTS = campus/web/static/vendor/ready
 
-.PHONY: demo run test fuzz soak lint lock audit sbom pin-images messages bench bench-accuracy clean
+.PHONY: demo run test fuzz soak lint lock audit sbom pin-images clients messages bench bench-accuracy clean
 
 demo: .venv/ready $(MESSAGES)
 	@.venv/bin/python -m demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(PEOPLE),--people "$(PEOPLE)") \
@@ -82,6 +84,16 @@ sbom: .venv-audit/ready
 pin-images:
 	$(PYTHON) -m tools.pin_images
 
+clients: .venv/ready-for-tests
+	mkdir -p $(CLIENTS)/typescript
+	.venv/bin/python manage.py spectacular --file $(CLIENTS)/openapi.yaml
+	.venv/bin/openapi-python-client generate --path $(CLIENTS)/openapi.yaml --config tools/clients/python.yaml \
+		--output-path $(CLIENTS)/python --overwrite --fail-on-warning
+	cp tools/clients/package.json tools/clients/package-lock.json $(CLIENTS)/typescript
+	npm --prefix $(CLIENTS)/typescript ci --ignore-scripts --no-audit --no-fund --silent
+	$(CLIENTS)/typescript/node_modules/.bin/openapi-typescript $(CLIENTS)/openapi.yaml \
+		--output $(CLIENTS)/typescript/rollcall.ts
+
 messages: .venv/ready
 	cd campus && ../.venv/bin/python ../manage.py makemessages --locale de --add-location file --no-wrap
 
@@ -94,7 +106,7 @@ bench-accuracy: .venv/ready
 		$(if $(ENROL),--enrol $(ENROL)) $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
 clean:
-	rm -rf .venv .venv-peers .venv-audit .venv-kubernetes build/sbom var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf clients .venv .venv-peers .venv-audit .venv-kubernetes build/sbom var/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: locks/requirements-build.txt locks/requirements.txt requirements-facenet.txt tools/make_venv.py

@@ -26,6 +26,7 @@ def send_weekly_registers() -> None:
 @app.task(name=periodic_tasks.WAKE_DELIVERIES.task)
 def wake_deliveries() -> None:
     outbox.requeue_due_deliveries()
+    outbox.forget_previous_secrets()
 
 
 @app.task(name=periodic_tasks.WAKE_CONNECTIONS.task)

@@ -46,6 +46,7 @@ CHANGES = frozenset(
         "api-webhook-list",
         "api-webhook-detail",
         "api-webhook-secret",
+        "api-webhook-replay",
         "student-erase",
         "course-erase",
         "api-student-erase",
@@ -53,7 +54,7 @@ CHANGES = frozenset(
     }
 )
 # Accounts and roles, and where data is sent: all but the lists.
-ADMIN_PAGES = ("admin:auth_", "admin:identity_", "admin:outbox_webhook_")
+ADMIN_PAGES = ("admin:auth_", "admin:identity_", "admin:outbox_webhook_", "admin:outbox_messagesettings_")
 ADMIN_LISTS = ("_changelist", "_history")
 
 

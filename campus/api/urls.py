@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from campus.api.exception_handler import NotFoundView
 from campus.api.views.academics import CourseViewSet, EnrolmentViewSet, LectureViewSet, MeView, StudentViewSet
+from campus.api.views.asyncapi import AsyncAPIView
 from campus.api.views.attendance import AttendanceViewSet, ChangeViewSet, ExcuseViewSet, StatusViewSet
 from campus.api.views.biometrics import (
     GalleryViewSet,
@@ -76,6 +77,7 @@ urlpatterns = [
     path("me/", MeView.as_view(), name="api-me"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("asyncapi.json", AsyncAPIView.as_view(), name="api-asyncapi"),
     path("docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="api-schema")), name="api-docs"),
     path("<path:rest>", NotFoundView.as_view(), name="api-not-found"),
 ]

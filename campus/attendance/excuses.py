@@ -22,6 +22,7 @@ from campus.accounts.roles import is_auditor, is_registrar
 from campus.attendance.models import AttendanceRecord, Excuse
 from campus.attendance.register import in_days
 from campus.attendance.statuses import EXCUSABLE
+from campus.attendance.student_messages import message_excuse
 from campus.common.errors import UserError, explain_full_disk
 from campus.common.file_names import sanitize_file_name
 
@@ -65,7 +66,9 @@ def create_excuse(
         excuse.document_name = f"{stem[:240]}{suffix}"
         with explain_full_disk():
             excuse.document.save(f"document{suffix}", document, save=False)
-    return validate_and_save(excuse)
+    excuse = validate_and_save(excuse)
+    message_excuse(excuse=excuse)
+    return excuse
 
 
 @transaction.atomic
@@ -83,6 +86,7 @@ def withdraw_excuse(*, excuse: Excuse, user: User) -> None:
         _refuse_signed_off(excuse)
     excuse.withdrawn_at, excuse.withdrawn_by = timezone.now(), display_name(user)
     excuse.save(update_fields=["withdrawn_at", "withdrawn_by"])
+    message_excuse(excuse=excuse)
 
 
 def with_right_to_withdraw(user: User, excuses: Iterable[Excuse]) -> list[tuple[Excuse, bool]]:

@@ -26,10 +26,10 @@ EXCUSED: Final = f"""
 {ENTRIES} SELECT 'attendance', record.id FROM attendance_attendancerecord record
 JOIN academics_lecture lecture ON lecture.id = record.lecture_id
 WHERE record.student_id = {{row}}.student_id AND lecture.starts_at >= {{first}} AND lecture.starts_at < {{end}};
-"""
+"""  # noqa: S608  # nosec B608
 OF_LECTURE: Final = f"""
 {ENTRIES} SELECT 'attendance', record.id FROM attendance_attendancerecord record WHERE record.lecture_id = NEW.id;
-"""
+"""  # noqa: S608  # nosec B608
 MOVED: Final = "OLD.starts_at <> NEW.starts_at OR OLD.course_id <> NEW.course_id"
 
 
@@ -84,7 +84,9 @@ def _names() -> list[tuple[str, str]]:
 
 
 def _postgresql() -> list[str]:
-    old, new = (EXCUSED.format(row=row, first=f"{row}.first_day - 1", end=f"{row}.last_day + 2") for row in ("OLD", "NEW"))
+    old, new = (
+        EXCUSED.format(row=row, first=f"{row}.first_day - 1", end=f"{row}.last_day + 2") for row in ("OLD", "NEW")
+    )
     statements = [
         f"""
         CREATE OR REPLACE FUNCTION attendance_note_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -98,7 +100,7 @@ def _postgresql() -> list[str]:
           END IF;
           RETURN NULL;
         END $$
-        """
+        """  # noqa: S608  # nosec B608
     ]
     for table, kind, key in WATCHED:
         statements.append(
@@ -114,7 +116,9 @@ def _sqlite() -> list[str]:
         for event in ("INSERT", "UPDATE", "DELETE"):
             rows = ("OLD",) if event == "DELETE" else ("NEW",) if event == "INSERT" else ("OLD", "NEW")
             more = "".join(
-                EXCUSED.format(row=row, first=f"date({row}.first_day, '-1 day')", end=f"date({row}.last_day, '+2 days')")
+                EXCUSED.format(
+                    row=row, first=f"date({row}.first_day, '-1 day')", end=f"date({row}.last_day, '+2 days')"
+                )
                 for row in rows
                 if kind == "excuse"
             )

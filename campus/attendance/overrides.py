@@ -19,6 +19,7 @@ from campus.attendance.notifications import notify_signed_off
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import refresh_lecture_reports
 from campus.attendance.roll import lecture_roll, write_overrides
+from campus.attendance.student_messages import message_signed_off
 from campus.cctv.clips import complete_lecture
 from campus.common.errors import UserError
 from campus.recordings.models import Recording
@@ -94,6 +95,7 @@ def sign_off_lecture(*, lecture: Lecture, user: User) -> SignOff:
     sign_off = SignOff.objects.create(lecture=lecture, user=user, user_name=display_name(user))
     log_change(lecture, user, ChangeKind.SIGNED)
     notify_signed_off(lecture=lecture)
+    message_signed_off(lecture=lecture)
     # The workbooks in Reports/ then say what was signed.
     transaction.on_commit(lambda: refresh_lecture_reports(lecture=lecture), robust=True)
     return sign_off

@@ -48,6 +48,21 @@ class RegisterPolicy(models.Model):
         default=False,
         help_text=_("When a lecture is signed off, to students who were absent and have an address."),
     )
+    message_absent = models.BooleanField(
+        _("message about absences"),
+        default=False,
+        help_text=_("When a lecture is signed off, to students and guardians who have opted in."),
+    )
+    message_below = models.BooleanField(
+        _("message about too little attendance"),
+        default=False,
+        help_text=_("When a signed-off lecture takes a student below the required attendance, to who has opted in."),
+    )
+    message_excuse = models.BooleanField(
+        _("message about excuses"),
+        default=False,
+        help_text=_("When an excuse is entered or withdrawn, to who has opted in. It does not say the reason."),
+    )
     write_moodle_file = models.BooleanField(
         _("file for Moodle"),
         default=False,

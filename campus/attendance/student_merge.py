@@ -16,6 +16,7 @@ from campus.biometrics.look_alikes import keep_apart, reopen_pair, students_in_d
 from campus.biometrics.models import LookAlike
 from campus.biometrics.services import delete_photo, move_photo
 from campus.common.errors import UserError
+from campus.outbox.models import MessageOptIn
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
     _merge_enrolments(duplicate, student)
     if not student.consents.exists():
         duplicate.consents.update(student=student)
+    for opt_in in duplicate.message_opt_ins.all():
+        same = student.message_opt_ins.filter(withdrawn_at=None, recipient=opt_in.recipient, address=opt_in.address)
+        if opt_in.withdrawn_at or not same.exists():
+            MessageOptIn.objects.filter(pk=opt_in.pk).update(student=student)
     for photo in duplicate.photos.all():
         if student.photos.filter(sha256=photo.sha256).exists():
             delete_photo(photo=photo)

@@ -32,6 +32,7 @@ ACTIONS: Final = {
     "outbox.Webhook": Action.CHANGED_SETTINGS,
     "connections.Connection": Action.CHANGED_SETTINGS,
     "connections.CourseLink": Action.CHANGED_CLASS,
+    "outbox.MessageSettings": Action.CHANGED_SETTINGS,
     "auth.Group": Action.CHANGED_SETTINGS,
     "identity.IdentityProvider": Action.CHANGED_SETTINGS,
     "identity.AccessRule": Action.CHANGED_SETTINGS,

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import urllib3
 from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from campus.common.errors import UserError
 from campus.common.network_policy import PrivateAddress, UnresolvableHost, resolve_allowed_addresses
@@ -91,6 +92,8 @@ def request(
         raise OutgoingError(
             "The certificate of “{host}” is not accepted: {why}.", host=host, why=error.verify_message
         ) from error
+    except CertificateError as error:
+        raise OutgoingError("The certificate of “{host}” is not accepted: {why}.", host=host, why=error) from error
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         if is_late.is_set():
             raise OutgoingError("“{host}” did not answer in time.", host=host) from error

@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from campus.academics.models import Course
 from campus.common import jobs
 from campus.common.encrypted_fields import EncryptedTextField
+from campus.outbox.message_models import MessageOptIn as MessageOptIn
+from campus.outbox.message_models import MessageSettings as MessageSettings
 
 WEBHOOK_PREFIX = "whsec_"
 
@@ -44,6 +46,9 @@ class Webhook(models.Model):
     )
     active = models.BooleanField(_("active"), default=True)
     secret = EncryptedTextField(_("secret"), default=new_secret)
+    # The secret before, by which messages are signed as well for a day after a renewal.
+    previous_secret = EncryptedTextField(default="", editable=False)
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -75,6 +80,14 @@ class Delivery(jobs.LeasedJob):
         Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("webhook")
     )
     to = models.EmailField(_("to"), blank=True)
+    opt_in = models.ForeignKey(
+        MessageOptIn,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        verbose_name=_("opt-in"),
+    )
     event = models.CharField(_("event"), max_length=40)
     subject = models.CharField(_("subject"), max_length=200, blank=True)
     body = models.TextField(_("text"))
@@ -84,6 +97,7 @@ class Delivery(jobs.LeasedJob):
     key = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of topic and receiver.")
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    parts = models.PositiveSmallIntegerField(_("SMS"), default=0, editable=False, help_text="How many were paid for.")
     due_at = models.DateTimeField(_("next try"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
@@ -94,7 +108,12 @@ class Delivery(jobs.LeasedJob):
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["state", "due_at"], name="messages_that_are_due")]
         constraints = [
-            models.CheckConstraint(condition=Q(webhook=None) ^ Q(to=""), name="a_message_has_one_address"),
+            models.CheckConstraint(
+                condition=(Q(webhook=None, opt_in=None) & ~Q(to=""))
+                | Q(webhook__isnull=False, opt_in=None, to="")
+                | Q(webhook=None, opt_in__isnull=False, to=""),
+                name="a_message_has_one_address",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -102,4 +121,6 @@ class Delivery(jobs.LeasedJob):
 
     @property
     def address(self) -> str:
+        if self.opt_in:
+            return self.opt_in.address
         return self.webhook.url if self.webhook else self.to

@@ -11,4 +11,4 @@ def webhooks_for(user: AnyUser) -> QuerySet[Webhook]:
 
 
 def deliveries_for(user: AnyUser) -> QuerySet[Delivery]:
-    return Delivery.objects.select_related("webhook") if sees_everything(user) else Delivery.objects.none()
+    return Delivery.objects.select_related("webhook", "opt_in") if sees_everything(user) else Delivery.objects.none()

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from campus.academics.models import Course, Student
 from campus.consent.selectors import refusals
 from campus.consent.services import withdraw_consent
+from campus.outbox.models import MessageOptIn
+from campus.outbox.opt_ins import withdraw_opt_in
 from campus.privacy.erasure import request_course_erasure, request_student_erasure
 from campus.privacy.legal_holds import end_hold, holds_of
 from campus.privacy.models import Erasure
@@ -23,10 +25,11 @@ class Ended(StrEnum):
     STUDENT = "student"
     COURSE = "course"
     CONSENT = "consent"
+    MESSAGES = "messages"
 
 
 class Ending(NamedTuple):
-    """Of a consent, `subject` is the student's id."""
+    """Of a consent, `subject` is the student's id; of messages, that of the opt-in."""
 
     what: Ended
     subject: int
@@ -34,11 +37,17 @@ class Ending(NamedTuple):
 
 
 def find_endings() -> set[Ending]:
-    """All erasures, and the consents that are withdrawn or refused now."""
+    """All erasures, the consents that are withdrawn or refused now, and the opt-ins to messages that have ended."""
     erasures = Erasure.objects.values_list("kind", "subject", "created_at")
-    return {Ending(Ended(kind), subject, at) for kind, subject, at in erasures} | {
-        Ending(Ended.CONSENT, answer.student_id, answer.withdrawn_at or answer.at) for answer in refusals()
-    }
+    return (
+        {Ending(Ended(kind), subject, at) for kind, subject, at in erasures}
+        | {Ending(Ended.CONSENT, answer.student_id, answer.withdrawn_at or answer.at) for answer in refusals()}
+        | {
+            Ending(Ended.MESSAGES, pk, at)
+            for pk, at in MessageOptIn.objects.exclude(withdrawn_at=None).values_list("pk", "withdrawn_at")
+            if at
+        }
+    )
 
 
 def repeat_endings(endings: Iterable[Ending], *, since: datetime) -> int:
@@ -58,6 +67,9 @@ def _repeat(what: Ended, subject: int) -> bool:
             _end_holds(course=course)
             request_course_erasure(course=course, user=None)
         return course is not None
+    if what == Ended.MESSAGES:
+        opt_in = MessageOptIn.objects.filter(pk=subject).first()
+        return opt_in is not None and withdraw_opt_in(opt_in=opt_in)
     student = Student.objects.filter(pk=subject, erased_at=None).first()
     if student is None:
         return False

@@ -50,7 +50,7 @@ from campus.connections.marks import withdraw_marks
 from campus.connections.models import MarkDelivery, RemotePerson
 from campus.consent.models import StudentLink
 from campus.identity.models import ExternalIdentity, FailedSignIn
-from campus.outbox.models import Delivery
+from campus.outbox.models import Delivery, MessageOptIn
 from campus.privacy.texts import Terms
 from campus.recordings.models import Recording
 from campus.recordings.selectors import OPEN_STATES
@@ -72,6 +72,7 @@ WRITTEN: tuple[type[models.Model], ...] = (
     LectureFace,
     LogEntry,
     MarkDelivery,
+    MessageOptIn,
     Objection,
     PhotoImport,
     RemotePerson,
@@ -160,8 +161,9 @@ def erase_imports(_student: int, terms: Terms) -> int:
     return count
 
 
-def erase_messages(_student: int, terms: Terms) -> int:
-    """Messages to the person; in those to others the name is taken out."""
+def erase_messages(student: int, terms: Terms) -> int:
+    """Messages to the person and about it to guardians, with the opt-ins; in those to others the name is taken out."""
+    MessageOptIn.objects.filter(student=student).delete()
     own = [row.pk for row in _rows_with(Delivery.objects.all(), terms, "to")]
     deleted: int = Delivery.objects.filter(pk__in=own).delete()[0]
     return deleted + _take_out(Delivery.objects.all(), terms, "subject", "body", "topic")

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import FileResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -22,7 +22,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse,
 from campus.audit.models import AuditEntry
 from campus.biometrics.models import FacePhoto, LectureFace, SentPhoto
 from campus.common.storage import read_media_or_nothing
-from campus.outbox.models import Delivery
+from campus.outbox.models import Delivery, MessageOptIn
 
 # The names in data.json, in words for the page.
 WORDS = {
@@ -41,6 +41,12 @@ WORDS = {
     "expires_at": _("holds until"),
     "withdrawn_at": _("withdrawn at"),
     "text": _("text"),
+    "opt-ins to messages": _("Who gets messages about your attendance"),
+    "recipient": _("for"),
+    "channel": _("by"),
+    "address": _("address"),
+    "given_at": _("given at"),
+    "confirmed_at": _("confirmed at"),
     "objections": _("Your objections"),
     "upheld": _("the student is right"),
     "answer": _("answer"),
@@ -178,13 +184,17 @@ def collect_data(student: Student) -> dict[str, Any]:
             _values(row, "given", "method", "at", "expires_at", "withdrawn_at") | {"text": row.text.text}
             for row in student.consents.select_related("text")
         ],
+        "opt-ins to messages": _rows(
+            MessageOptIn.objects.filter(student=student),
+            *("recipient", "channel", "address", "name", "method", "given_at", "confirmed_at", "withdrawn_at", "text"),
+        ),
         "objections": [
             _values(row, "at", "text", "upheld", "answer", "answered_at") | {"lecture": str(row.record.lecture)}
             for row in Objection.objects.filter(record__student=student).select_related("record__lecture__course")
         ],
         "excuses": _rows(Excuse.objects.filter(student=student), "first_day", "last_day", "reason", "document_name"),
         "messages": _rows(
-            Delivery.objects.filter(to__iexact=student.email) if student.email else Delivery.objects.none(),
+            Delivery.objects.filter(Q(to__iexact=student.email, to__gt="") | Q(opt_in__student=student)),
             *("created_at", "sent_at", "subject", "body"),
         ),
         "sign-ins elsewhere": [

@@ -337,10 +337,22 @@ MODELS: Final[dict[str, Entry]] = {
         term="a day after it has ended",
     ),
     # What is sent.
-    "outbox.Webhook": _plain("id url course active secret created_at"),
+    "outbox.Webhook": _plain("id url course active secret previous_secret previous_secret_until created_at"),
+    "outbox.MessageSettings": _plain(
+        "id gateway url headers body_format body secret success_statuses mail_address quiet_from quiet_until "
+        "daily_limit daily_limit_per_recipient price currency"
+    ),
+    "outbox.MessageOptIn": Entry(
+        personal="student recipient channel address name language text method code recorded_by withdrawn_by",
+        plain="id given_at confirmed_at withdrawn_at",
+        whose=(STUDENTS, GUARDIANS, STAFF),
+        purpose=PROOF,
+        term=WHILE_ENROLLED,
+        steps="messages",
+    ),
     "outbox.Delivery": Entry(
-        personal="to subject body topic",
-        plain="id webhook event key state tries due_at created_at sent_at",
+        personal="to opt_in subject body topic",
+        plain="id webhook event key state tries parts due_at created_at sent_at",
         whose=(STUDENTS, STAFF, GUARDIANS, SENDERS),
         purpose=DELIVERY,
         term=Kind.MESSAGES,
@@ -418,7 +430,8 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     "attendance.RegisterPolicy": Entry(
         personal="warning_addresses",
-        plain="id course required_percent mail_lecturers mail_absentees write_moodle_file mail_weekly_register",
+        plain="id course required_percent mail_lecturers mail_absentees write_moodle_file mail_weekly_register "
+        "message_absent message_below message_excuse",
         whose=(STAFF, SENDERS),
         purpose=DELIVERY,
         term=WITH_PARENT,

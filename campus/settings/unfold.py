@@ -78,6 +78,7 @@ def unfold() -> dict[str, Any]:
                     "items": [
                         _item(gettext_lazy("Messages"), "outgoing_mail", "outbox_delivery"),
                         _item(gettext_lazy("Webhooks"), "webhook", "outbox_webhook"),
+                        _item(gettext_lazy("Message settings"), "sms", "outbox_messagesettings"),
                     ],
                 },
                 {

@@ -64,6 +64,7 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "objection": (Action.SAW_STUDENT, None),
     "student-links": (Action.SAW_STUDENT, COURSE),
     "student-link": (Action.SAW_STUDENT, STUDENT),
+    "student-messages": (Action.SAW_STUDENT, STUDENT),
     "student": (Action.SAW_STUDENT, STUDENT),
     "students": (Action.SAW_STUDENT, None),
     "excuses": (Action.SAW_STUDENT, None),

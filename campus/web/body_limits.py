@@ -30,6 +30,7 @@ LOGINS = frozenset(
         "lti-launch",
         "lti-login",
         "my-link",
+        "message-choice",
         "set_language",
         "admin:login",
         "admin:logout",

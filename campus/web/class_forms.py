@@ -209,6 +209,9 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             "mail_weekly_register",
             "write_moodle_file",
             "warning_addresses",
+            "message_absent",
+            "message_below",
+            "message_excuse",
         )
         labels = {"required_percent": gettext_lazy("Required attendance")}
 

@@ -412,6 +412,15 @@ CHAPTERS = (
                 picture="photos",
             ),
             HelpTopic(
+                views=("message-choice",),
+                title=_("Messages about attendance"),
+                text=_(
+                    "Here you confirm that messages may go to your address, or end them. "
+                    "Nobody has to agree, and nothing else depends on it."
+                ),
+                picture="mail",
+            ),
+            HelpTopic(
                 views=("about",),
                 title=_("About"),
                 text=_(
@@ -519,6 +528,15 @@ ADMIN_CHAPTER = HelpChapter(
             picture="people",
         ),
         HelpTopic(
+            views=("student-messages",),
+            title=_("Messages to students and guardians"),
+            text=_(
+                "Only who has agreed gets messages, about what a class has chosen and a person has signed off. "
+                "Each message has a link that ends them."
+            ),
+            picture="mail",
+        ),
+        HelpTopic(
             views=("sent-photos", "student-links", "student-link"),
             title=_("Photos from students"),
             text=_(
@@ -577,7 +595,7 @@ ADMIN_CHAPTER = HelpChapter(
             picture="recording",
         ),
         HelpTopic(
-            views=("admin:outbox_delivery", "admin:outbox_webhook"),
+            views=("admin:outbox_delivery", "admin:outbox_webhook", "admin:outbox_messagesettings"),
             title=_("Messages and webhooks"),
             text=_(
                 "The list shows each e-mail and each call of another program, and why one could not be delivered. "

@@ -44,7 +44,12 @@ PERMISSIONS = {
         "registerpolicy": "view add change",
     },
     "django_celery_beat": {"periodictask": "view change"},
-    "outbox": {"webhook": "view add change delete", "delivery": "view change"},
+    "outbox": {
+        "webhook": "view add change delete",
+        "delivery": "view change",
+        "messageoptin": "view add change",
+        "messagesettings": "view add change",
+    },
     "privacy": {"erasure": "view add"},
     "auth": {"user": "view add change"},
 }

@@ -89,7 +89,7 @@ class BulkOverrideSerializer(OverrideSerializer):
     )
     by_hand = serializers.ChoiceField(
         MarksByHand.choices,
-        default="",
+        required=False,
         help_text="what becomes of the students among them whom a person has marked otherwise",
     )
 

@@ -16,7 +16,7 @@ class ChangeFeedQuerySerializer(serializers.Serializer[Any]):
 class ChangeSerializer(serializers.Serializer[Change]):
     kind = serializers.ChoiceField(choices=FeedEntry.Kind.choices)
     id = serializers.CharField(help_text="a number, or a UUID of an excuse")
-    data = serializers.DictField(
+    data = serializers.DictField(  # type: ignore[assignment]
         allow_null=True, help_text="the row as it is now; null: it was deleted, or its student was erased"
     )
 

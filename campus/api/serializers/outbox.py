@@ -1,5 +1,7 @@
 """Webhooks, and the messages that are sent."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from campus.api.serializers.common import OwnCourseField
@@ -21,6 +23,14 @@ class NewWebhookSerializer(WebhookSerializer):
 
     class Meta(WebhookSerializer.Meta):
         fields = [*WebhookSerializer.Meta.fields, "secret"]
+
+
+class ReplaySerializer(serializers.Serializer[Any]):
+    since = serializers.DateTimeField()
+
+
+class ReplayedSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField(help_text="how many messages are sent again")
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):

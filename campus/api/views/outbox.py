@@ -15,7 +15,7 @@ from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly
 from campus.api.serializers import outbox as serializers
 from campus.outbox.models import Delivery, Webhook
 from campus.outbox.selectors import deliveries_for, webhooks_for
-from campus.outbox.services import queue_ping, renew_secret, retry_delivery
+from campus.outbox.services import queue_ping, renew_secret, replay, retry_delivery
 
 
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Endpoint[Webhook]):
@@ -59,7 +59,9 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
     @extend_schema(request=None, responses=serializers.NewWebhookSerializer)
     @action(detail=True, methods=["post"])
     def secret(self, request: Request, pk: str) -> Response:
-        """Renew the secret, which only this response contains. Messages are signed with it from now on."""
+        """Renew the secret, which only this response contains. For a day, messages are signed with the present one,
+        too.
+        """
         return self._with_secret(renew_secret(webhook=self.get_object()), status.HTTP_200_OK)
 
     @extend_schema(request=None, responses={202: serializers.DeliverySerializer})
@@ -69,6 +71,16 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
         return Response(
             serializers.DeliverySerializer(queue_ping(webhook=self.get_object())).data, status=status.HTTP_202_ACCEPTED
         )
+
+    @extend_schema(request=serializers.ReplaySerializer, responses={202: serializers.ReplayedSerializer})
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: str) -> Response:
+        """Send the messages since a moment again, at most those of the last 7 days. Each keeps its id."""
+        webhook = self.get_object()
+        serializer = serializers.ReplaySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        count = replay(webhook=webhook, **serializer.validated_data)
+        return Response({"count": count}, status=status.HTTP_202_ACCEPTED)
 
 
 class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Delivery]):

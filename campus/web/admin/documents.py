@@ -1,10 +1,12 @@
 """Attendance statuses, register policies, webhooks and sent messages."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -74,7 +76,7 @@ class WebhookAdmin(RegistrarAdmin):
     list_select_related = ("course",)
     autocomplete_fields = ("course",)
     search_fields = ("url",)
-    actions_detail = ("ping",)
+    actions_detail = ("ping", "replay", "renew_secret")
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple[str, ...]:
         """The secret is shown to those who may change the webhook, since they could read its messages anyway."""
@@ -102,13 +104,56 @@ class WebhookAdmin(RegistrarAdmin):
         call_service(request, lambda: services.queue_ping(webhook=webhook), _("The test message is on its way."))
         return redirect_to_change(request, Webhook, object_id)
 
+    @action(
+        description=gettext_lazy("Send the last 7 days again"),
+        url_path="replay",
+        icon="replay",
+        permissions=["ping"],
+        dialog={
+            "title": gettext_lazy("Send the last 7 days again?"),
+            "description": gettext_lazy(
+                "Each message keeps its id, so that the receiver can tell what it has had. Those of a webhook that was "
+                "switched off were never written."
+            ),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Send again"),
+        },
+    )
+    def replay(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        webhook = get_object_or_404(Webhook, pk=object_id)
+        since = timezone.now() - timedelta(days=services.REPLAY_DAYS)
+        call_service(
+            request, lambda: services.replay(webhook=webhook, since=since), _("The messages are on their way.")
+        )
+        return redirect_to_change(request, Webhook, object_id)
+
+    @action(
+        description=gettext_lazy("Renew the secret"),
+        url_path="renew-secret",
+        icon="key",
+        permissions=["ping"],
+        dialog={
+            "title": gettext_lazy("Renew the secret?"),
+            "description": gettext_lazy(
+                "For 24 hours each message is signed with the present secret, too. Give the receiver the new one in "
+                "this time."
+            ),
+            "form_class": None,
+            "form_submit_text": gettext_lazy("Renew"),
+        },
+    )
+    def renew_secret(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        webhook = get_object_or_404(Webhook, pk=object_id)
+        call_service(request, lambda: services.renew_secret(webhook=webhook), _("The secret is renewed."))
+        return redirect_to_change(request, Webhook, object_id)
+
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyMixin, RegistrarAdmin):
     list_display = ("created_at", "event", "receiver", "state_badge", "tries", "due_at", "error")
     list_filter = (("state", ChoicesDropdownFilter), ("created_at", MomentRangeFilter))
-    list_select_related = ("webhook",)
-    search_fields = ("to", "event", "subject", "webhook__url")
+    list_select_related = ("webhook", "opt_in")
+    search_fields = ("to", "event", "subject", "webhook__url", "opt_in__address")
     fields = (
         "created_at",
         "event",

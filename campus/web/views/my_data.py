@@ -13,6 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import translation
@@ -40,8 +42,11 @@ from campus.consent.models import Consent, ConsentText, StudentLink
 from campus.consent.selectors import consent_state, current_consents, current_text, has_basis
 from campus.consent.services import record_answer, withdraw_consent
 from campus.identity.sign_in import OWN_PAGE, signed_in_student
+from campus.outbox.models import MessageOptIn
+from campus.outbox.opt_ins import open_opt_ins, record_opt_in, withdraw_opt_in
 from campus.outbox.student_emails import send_link_to_number
 from campus.privacy.export import export_response
+from campus.web.views.messages import OwnOptInForm, own_opt_in_context
 
 # In a quarter of an hour. All students of a lecture hall may share one address.
 MAX_CHANGES_PER_LINK = 20
@@ -135,6 +140,28 @@ def _object(request: HttpRequest, link: StudentLink) -> list[str]:
     return []
 
 
+def _want_messages(request: HttpRequest, link: StudentLink) -> list[str]:
+    form = OwnOptInForm(request.POST)
+    if not form.is_valid():
+        return [_("Choose how, and write the address or number.")]
+    language = (translation.get_language() or settings.LANGUAGE_CODE).split("-")[0]
+    codes = [code for code, _name in settings.LANGUAGES if code.split("-")[0] == language] or [settings.LANGUAGE_CODE]
+    try:
+        record_opt_in(
+            student=link.student, recipient=MessageOptIn.Recipient.STUDENT, language=codes[0], **form.cleaned_data
+        )
+    except ValidationError as error:
+        return error.messages
+    return []
+
+
+def _end_messages(request: HttpRequest, link: StudentLink) -> list[str]:
+    key = request.POST.get("opt_in", "")
+    if key.isdecimal() and len(key) < 19 and (row := open_opt_ins(link.student).filter(pk=int(key)).first()):
+        withdraw_opt_in(opt_in=row)
+    return []
+
+
 def _take_photos(request: HttpRequest, link: StudentLink) -> list[str]:
     """Store the photos of the form; returns why some were not."""
     files = request.FILES.getlist("photos")
@@ -159,6 +186,8 @@ ACTIONS: dict[str, Callable[[HttpRequest, StudentLink], list[str]]] = {
     "refuse": _refuse,
     "withdraw": _withdraw,
     "object": _object,
+    "messages": _want_messages,
+    "messages-end": _end_messages,
 }
 
 
@@ -244,5 +273,6 @@ def _render(request: HttpRequest, link: StudentLink, *, errors: Sequence[str] = 
             "faces": LectureFace.objects.filter(student=student).count(),
         },
         "errors": errors,
+        **own_opt_in_context(student),
     }
     return render(request, "web/my_data.html", context, status=status)
