@@ -43,7 +43,8 @@ from campus.common.storage import clear_storage
 from campus.connections.models import Connection, ConnectionRun
 from campus.consent.links import renew_student_link, student_link_token
 from campus.identity.models import IdentityProvider
-from campus.outbox.models import Delivery, Webhook
+from campus.outbox.models import Delivery, MessageSettings, Webhook
+from campus.outbox.opt_ins import record_opt_in
 from campus.privacy.models import Erasure, LegalHold
 from campus.recordings.models import Upload
 from recognition.messages import Message
@@ -129,6 +130,15 @@ def things(world: World) -> dict[str, object]:
     waiting_photo.thumbnail = default_storage.save("imports/small.jpg", ContentFile(jpeg()))
     waiting_photo.file.save("1.jpg", ContentFile(jpeg()))
     student_link = renew_student_link(student=world.student, user=world.registrar)
+    opt_in = record_opt_in(
+        student=world.student,
+        recipient="guardian",
+        channel="sms",
+        address="+49 171 5550199",
+        language="en-gb",
+        user=world.registrar,
+    )
+    MessageSettings.objects.create(pk=1)
     sent_photo = SentPhoto(link=student_link, original_name="1.jpg", sha256="0" * 64, state=SentPhoto.State.WAITING)
     sent_photo.picture = default_storage.save("sent/small.jpg", ContentFile(jpeg()))
     sent_photo.file.save("1.jpg", ContentFile(jpeg()))
@@ -213,6 +223,7 @@ def things(world: World) -> dict[str, object]:
         ).pk,
         "waiting": waiting_photo.pk,
         "me": student_link_token(student_link),
+        "messages": opt_in.code,
         "objections": Objection.objects.create(record=world.record, text="I was there.", due_on=DAY).pk,
         "student-links": student_link.pk,
         "sent": sent_photo.pk,

@@ -48,7 +48,7 @@ def test_the_programs_of_the_page_read_the_attendance(transactional_db, live_ser
     _, token = create_token(user=world.own, name="program", scope="read", days=1)
     access = {"ROLLCALL_URL": live_server.url, "ROLLCALL_TOKEN": token}
     expected = [f"{world.course.code} {world.course.name}"]
-    expected += [f"{row.lecture_id} {row.student_id} {row.status}" for row in world.lecture.records.order_by("pk")]
+    expected += [f"{row.lecture_id} {row.student.number} {row.status}" for row in world.lecture.records.order_by("pk")]
 
     (clients / "python" / "program.py").write_text(program("python"))
     assert run([sys.executable, "program.py"], clients / "python", **access).splitlines() == expected

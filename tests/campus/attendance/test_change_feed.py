@@ -1,5 +1,6 @@
 """The change feed: a copy that is kept by it is the same as the database, whoever writes at the same moment."""
 
+import re
 import threading
 from datetime import timedelta
 from random import Random
@@ -21,6 +22,7 @@ from campus.privacy.erasure_steps import erase_identity
 from campus.privacy.texts import Terms
 from tests.campus import factories
 from tests.campus.conftest import World
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.django_db
 
@@ -216,3 +218,14 @@ def test_a_copy_is_the_same_whoever_writes_meanwhile() -> None:
         FeedEntry.objects.exclude(sequence=None).values("kind", "row_id").distinct().count()
         == FeedEntry.objects.count()
     )
+
+
+def test_the_page_for_warehouses_names_all_fields(world: World) -> None:
+    day = world.lecture.starts_at.date()
+    create_excuse(student=world.student, course=None, first_day=day, last_day=day, reason="-", user=world.registrar)
+    set_override(record=world.record, status="late", reason="", user=world.own)
+    warehouse = Warehouse(world.registrar)
+    warehouse.read(1000)
+    page = (REPOSITORY / "docs" / "integrations" / "warehouse.md").read_text()
+    described = {kind: fields.split(", ") for kind, fields in re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.M)}
+    assert {kind: list(row) for (kind, _), row in warehouse.rows.items()} == described

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from email.message import Message as Letter
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -33,15 +34,18 @@ from deploy.local import free_port
 from tests.campus import factories
 from tests.campus.conftest import World
 from tests.campus.outbox.test_services import Receiver, serving, work_off
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.django_db
 
+PAGE = REPOSITORY / "docs" / "integrations" / "messages.md"
 NUMBER = "+49 171 5550199"
 
 
 @pytest.fixture
 def gateway(settings) -> Iterator[Receiver]:
-    """An SMS gateway on the web: a real server, set up as an administrator does."""
+    """An SMS gateway on the web: a real server, set up as the page for administrators says."""
+    [example] = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
     settings.CONNECTION_NETWORKS = ["127.0.0.0/8", "::1/128"]
     settings.BASE_URL = "https://rollcall.example"
     for receiver in serving(Receiver()):
@@ -49,10 +53,10 @@ def gateway(settings) -> Iterator[Receiver]:
             pk=1,
             gateway="http",
             url=receiver.url,
-            headers={"Authorization": "Bearer {secret}"},
-            body={"to": "{to}", "text": "{text}", "reference": "{id}"},
             secret="s3cret",
+            **json.loads(example),
         )
+        MessageSettings.objects.get().full_clean()
         yield receiver
 
 
@@ -102,7 +106,7 @@ def test_nobody_is_written_to_without_an_opt_in_or_the_choice_of_the_class(world
     student = world.lecture.records.exclude(pk=world.record.pk).get().student
     student.guardian_phone = NUMBER
     student.save()
-    present = {"student": world.student, "recipient": "student", "channel": "sms", "language": "en-gb"}
+    present: dict[str, Any] = {"student": world.student, "recipient": "student", "channel": "sms", "language": "en-gb"}
     record_opt_in(address=NUMBER, user=world.registrar, **present)
     sign_off_lecture(lecture=world.lecture, user=world.own)
     assert not Delivery.objects.exists()
@@ -171,7 +175,7 @@ def test_a_student_asks_on_the_own_page_and_confirms_from_the_address(world: Wor
     work_off()
     [letter] = mail.outbox
     assert letter.to == ["ann@home.example"]
-    path = re.search(r"https://rollcall\.example(/messages/\w+/)", letter.body)
+    path = re.search(r"https://rollcall\.example(/messages/\w+/)", str(letter.body))
     assert path is not None
     client.post(path[1], {"act": "confirm"})
     opt_in.refresh_from_db()
@@ -352,7 +356,7 @@ def test_an_erasure_takes_opt_ins_and_messages_and_an_export_has_them(
 
 
 def test_an_address_is_recorded_once(world: World, absent: MessageOptIn):
-    again = {
+    again: dict[str, Any] = {
         "student": absent.student,
         "recipient": "guardian",
         "channel": "sms",
