@@ -46,7 +46,6 @@ WORDS = {
     "channel": _("by"),
     "address": _("address"),
     "given_at": _("given at"),
-    "confirmed_at": _("confirmed at"),
     "objections": _("Your objections"),
     "upheld": _("the student is right"),
     "answer": _("answer"),
