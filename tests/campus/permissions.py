@@ -115,7 +115,7 @@ def things(world: World) -> dict[str, object]:
         user_name="own",
     )
     webhook = Webhook.objects.create(url="https://example.org/hook")
-    provider = IdentityProvider.objects.create(slug="sso", name="University")
+    provider = IdentityProvider.objects.create(slug="sso", name="University", settings={"issuer": "http://127.0.0.1:1"})
     camera = factories.camera("B 13")
     SourceTest.objects.create(source=camera.source)
     collection = Collection.objects.create(
