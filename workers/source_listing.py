@@ -92,7 +92,11 @@ def list_channels(source: Source) -> list[tuple[str, str]]:
     """What a recorder calls its channels, each with the name that it has for people; at most MAX_CHANNELS."""
     with open_recorder(source) as recorder:
         channels = islice(recorder.channels(), MAX_CHANNELS)
-        return [(channel[:MAX_CHANNEL_LENGTH], name[:MAX_CHANNEL_LENGTH]) for channel, name in channels]
+        return [(_printable(channel), _printable(name)) for channel, name in channels if _printable(channel)]
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())[:MAX_CHANNEL_LENGTH]
 
 
 @contextmanager

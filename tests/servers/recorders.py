@@ -21,7 +21,7 @@ Span = tuple[datetime, datetime]
 
 class RecorderServer:
     """A web server at `address`. `requests` has the method, the path with its query, and the body of each request that
-    was answered.
+    was answered. `hostile_answer` is sent to whatever is asked for.
     """
 
     kind = ""
@@ -30,6 +30,7 @@ class RecorderServer:
     def __init__(self, *, certificate_folder: Path | None = None) -> None:
         self.folder = certificate_folder
         self.requests: list[str] = []
+        self.hostile_answer = ""
         self.port = 0
 
     @property
@@ -46,6 +47,8 @@ class RecorderServer:
         if refusal := self.refuse(request):
             return refusal
         self.requests.append(f"{request.method} {request.path_qs} {body}".strip())
+        if self.hostile_answer:
+            return web.Response(text=self.hostile_answer)
         return await self.answer(request, body)
 
     def refuse(self, request: web.Request) -> web.Response | None:
@@ -77,11 +80,19 @@ class RecorderServer:
         await web.TCPSite(self.runner, "127.0.0.1", 0, ssl_context=context).start()
         self.port = self.runner.addresses[0][1]
 
+    async def _end(self) -> None:
+        await self.runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
     def stop(self) -> None:
         if self.thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self.runner.cleanup(), self.loop).result(10)
+            asyncio.run_coroutine_threadsafe(self._end(), self.loop).result(10)
             self.loop.call_soon_threadsafe(self.loop.stop)
             self.thread.join(10)
+            self.loop.close()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -92,7 +103,7 @@ class NetworkVideoRecorder(RecorderServer):
     first recording: one picture a second, so that a part of it is cut between two pictures.
 
     `ahead`: seconds by which its clock, in the time zone `zone`, is fast. `breaks_at`: the next download breaks there.
-    `ranges`: it sends parts of a file.
+    `ranges`: it sends parts of a file. `stalls`: it begins to send a file, and says nothing more.
     """
 
     def __init__(self, film: Path, **options: Any) -> None:
@@ -104,7 +115,7 @@ class NetworkVideoRecorder(RecorderServer):
         self.channels = {"1": "Hall A, front", "2": "Hall A, back"}
         self.recorded: dict[str, list[Span]] = {}
         self.zone, self.ahead = ZoneInfo("UTC"), 0.0
-        self.breaks_at, self.ranges = 0, True
+        self.breaks_at, self.ranges, self.stalls = 0, True, False
         self.nonces: set[str] = set()
 
     def shown(self, moment: datetime) -> datetime:
@@ -149,6 +160,8 @@ class NetworkVideoRecorder(RecorderServer):
             assert request.transport
             request.transport.abort()
             return response
+        while self.stalls:
+            await asyncio.sleep(0.05)
         await response.write(content)
         await response.write_eof()
         return response

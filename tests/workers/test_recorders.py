@@ -224,6 +224,33 @@ def test_errors_are_sentences(recorder: NetworkVideoRecorder, source: Source, tm
             list_channels(source)
 
 
+def test_a_recorder_that_sends_nothing_is_asked_again_later(
+    recorder: NetworkVideoRecorder, source: Source, lecture: Lecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.fetch.STALL_SECONDS", 0.3)
+    recorder.stalls = True
+    files = collect(source)
+    assert {file.state for file in files} == {"retry"}
+    assert {str(file.error) for file in files} == {
+        "The server sends too slowly, or nothing at all. It is tried again later."
+    }
+
+
+def test_hostile_answers_are_refused(recorder: NetworkVideoRecorder, source: Source) -> None:
+    bomb = '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><Time><localTime>&c;</localTime></Time>'
+    for answer, refusal in (
+        (bomb, "not what this kind"),
+        ("<Time>", "not what this kind"),
+        ("a" * 5_000_000, "longer"),
+    ):
+        recorder.hostile_answer = answer
+        with pytest.raises(StoreUnavailable, match=refusal):
+            list_channels(source)
+    recorder.hostile_answer = ""
+    recorder.channels = {"1": "A\u202eB\u200b" + "x" * 1000}
+    assert list_channels(source) == [("101", "AB" + "x" * 98)]
+
+
 class TestOpencast:
     @pytest.fixture
     def server(self, film: Path) -> Iterator[Opencast]:

@@ -158,7 +158,7 @@ class SourceAdmin(RegistrarAdmin):
                 None,
                 {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")},
             ),
-            (gettext_lazy("File names"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
+            (gettext_lazy("Names and times"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "scan_interval_minutes")}),
             (gettext_lazy("Limits"), {"fields": (("max_file_gib", "max_gib_per_day"), "max_kib_per_second")}),
         ]
@@ -340,7 +340,7 @@ def _cells(row: FilePreview) -> list[Any]:
     room = parsed.camera.room if parsed and parsed.camera else "-"
     return [
         row.file.path,
-        filesizeformat(row.file.size),
+        filesizeformat(row.file.size) if row.file.size or not row.file.starts else "-",
         room,
         format_moment(parsed.starts_at) if parsed and parsed.starts_at else "-",
         date_format(timezone.localtime(parsed.ends_at), "H:i") if parsed and parsed.ends_at else "-",
