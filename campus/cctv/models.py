@@ -76,6 +76,7 @@ class Source(jobs.LeasedJob):
     )
     username = models.CharField(_("user name"), max_length=200, blank=True, help_text=_("For S3, the access key."))
     secret = EncryptedTextField(_("password"), blank=True, default="")
+    message_secret = EncryptedTextField(_("secret token of its messages"), blank=True, default="")
     host_key = models.CharField(
         _("host key"),
         max_length=800,

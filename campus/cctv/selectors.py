@@ -26,6 +26,11 @@ def sources_for(user: AnyUser) -> QuerySet[Source]:
     return Source.objects.all() if sees_everything(user) else Source.objects.none()
 
 
+def zoom_sources() -> QuerySet[Source]:
+    """The sources to which Zoom may send messages; each is signed."""
+    return Source.objects.filter(kind=Source.Kind.ZOOM, enabled=True)
+
+
 def cameras_for(user: AnyUser) -> QuerySet[Camera]:
     return Camera.objects.filter(source__in=sources_for(user))
 

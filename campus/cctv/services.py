@@ -34,11 +34,13 @@ Row = TypeVar("Row", Source, Camera)
 MAX_TEST_FILES = 200  # of a source test, kept to be shown
 
 
-def save_source(*, source: Source, password: str | None = None, **changes: object) -> Source:
+def save_source(
+    *, source: Source, password: str | None = None, message_secret: str | None = None, **changes: object
+) -> Source:
     """Validate and save a source. A `password` of None keeps the present one, "" deletes it.
 
-    For SFTP it may be a private key. Raises ValidationError by field, also if the address changes and the password was
-    not entered again.
+    For SFTP it may be a private key. `message_secret` is what the source signs its messages with; None keeps it, too.
+    Raises ValidationError by field, also if the address changes and the password was not entered again.
     """
     for name, value in changes.items():
         setattr(source, name, value)
@@ -48,6 +50,9 @@ def save_source(*, source: Source, password: str | None = None, **changes: objec
         if secret is not None:
             source.secret = secret
             source.save(update_fields=["secret"])
+        if message_secret is not None:
+            source.message_secret = message_secret
+            source.save(update_fields=["message_secret"])
     return source
 
 
@@ -89,7 +94,7 @@ def save_channel_rooms(*, source: Source, rooms: Mapping[str, Room]) -> None:
 
 
 def _save(row: Row) -> Row:
-    row.full_clean(exclude={"secret"})  # of a source: it may be that it can't be decrypted any more
+    row.full_clean(exclude={"secret", "message_secret"})  # of a source: it may be that it can't be decrypted any more
     try:
         with transaction.atomic():
             row.save()

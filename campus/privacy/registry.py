@@ -290,7 +290,7 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     # Cameras and recordings.
     "cctv.Source": _of_staff(
-        personal="username secret",
+        personal="username secret message_secret",
         plain="id name kind address host_key pattern time_zone clock_offset delay_minutes deadline_hours "
         "scan_interval_minutes max_kib_per_second max_file_gib max_gib_per_day enabled created_at state failed_scans "
         "next_scan_at measured_clock_offset clock_measured_by clock_measured_at last_checked_at last_new_file_at",

@@ -32,6 +32,7 @@ LOGINS = frozenset(
         "my-link",
         "message-choice",
         "set_language",
+        "zoom-message",
         "admin:login",
         "admin:logout",
         "api-token",

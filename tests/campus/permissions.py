@@ -224,6 +224,7 @@ def things(world: World) -> dict[str, object]:
         "waiting": waiting_photo.pk,
         "me": student_link_token(student_link),
         "messages": opt_in.code,
+        "zoom": factories.source(kind="zoom", address="https://api.zoom.us/v2").pk,
         "objections": Objection.objects.create(record=world.record, text="I was there.", due_on=DAY).pk,
         "student-links": student_link.pk,
         "sent": sent_photo.pk,

@@ -71,6 +71,13 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
             "For S3, the secret key. Stored encrypted and never shown. Leave empty to keep the current one."
         ),
     )
+    message_token = forms.CharField(
+        label=gettext_lazy("Secret token of its messages"),
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("Stored encrypted and never shown. Leave empty to keep the current one."),
+    )
     private_key = forms.FileField(
         label=gettext_lazy("Private key"),
         required=False,
@@ -139,6 +146,7 @@ class SourceAdmin(RegistrarAdmin):
         "username": "kind != 'folder'",
         "password": "kind != 'folder'",
         "private_key": "kind == 'sftp'",
+        "message_token": "kind == 'zoom'",
         "host_key": "kind == 'sftp'",
         "pattern": " && ".join(f"kind != '{kind}'" for kind in ("rtsp", *sorted(Source.RECORDER_KINDS))),
     }
@@ -151,7 +159,7 @@ class SourceAdmin(RegistrarAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
         secret = ("password",) if self.has_change_permission(request, obj) else ()
-        key = ("private_key",) if secret else ()
+        key = ("private_key", "message_token") if secret else ()
         forget = ("forget_password",) if secret and obj and obj.has_password else ()
         sets: list[Any] = [
             (
@@ -170,7 +178,11 @@ class SourceAdmin(RegistrarAdmin):
         return sets
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
-        save_source(source=obj, password=form.new_password())
+        save_source(
+            source=obj,
+            password=form.new_password(),
+            message_secret=form.cleaned_data.get("message_token") or None,
+        )
 
     @display(description=gettext_lazy("Rooms"))
     def rooms(self, source: Source) -> str:

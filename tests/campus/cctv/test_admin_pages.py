@@ -74,8 +74,9 @@ def test_a_source_is_created_with_its_cameras_and_never_shows_its_password(offic
     assert "Enter the password again" in refused.content.decode()
     refused = office.post(where, form_data(page, pattern="{cam}.mp4", clock_offset="1e9"))
     assert {"pattern", "clock_offset"} <= refused.context["adminform"].form.errors.keys()
-    office.post(where, form_data(page, forget_password="on"))
-    assert Source.objects.get(name="NVR").secret == ""
+    office.post(where, form_data(page, forget_password="on", message_token="battery"))
+    assert (Source.objects.get(name="NVR").secret, Source.objects.get(name="NVR").message_secret) == ("", "battery")
+    assert "battery" not in office.get(where).content.decode()
 
 
 def test_a_private_key_is_uploaded_as_a_file(office: Client, tmp_path: Path):

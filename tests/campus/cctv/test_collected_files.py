@@ -8,7 +8,7 @@ from campus.academics.models import Lecture, Room
 from campus.cctv.collection import collect_footage
 from campus.cctv.fetch_queue import delete_expired_footage_files
 from campus.cctv.fetching import schedule_retry
-from campus.cctv.file_discovery import RemoteFile, finish_scan
+from campus.cctv.file_discovery import ChannelSpan, RemoteFile, finish_scan, spans_to_fetch
 from campus.cctv.models import Collection, FootageFile, Source
 from campus.common import jobs
 from campus.outbox.models import Delivery
@@ -129,6 +129,23 @@ def test_a_camera_added_later_gets_its_files(store: Store, lecture: Lecture, clo
     collect_footage()
     store.collect_scan_and_fetch()
     assert state_of(lecture) == State.COMPLETE
+
+
+def test_a_recorder_is_asked_for_lectures_that_are_over_on_its_own_channels(
+    store: Store, lecture: Lecture, clock: Clock
+) -> None:
+    recorder = factories.source(kind="hikvision", address="https://nvr.example.org")
+    for label in ("101", "201"):
+        factories.camera("B 12", recorder, label=label)
+    factories.camera("Another room", recorder, label="301")
+    collect_footage()
+    assert spans_to_fetch(recorder, clock.now) == [], "it has only begun"
+    clock.now = lecture.ends_at + timedelta(minutes=1)
+    assert set(spans_to_fetch(recorder, clock.now)) == {
+        ChannelSpan(label, lecture.starts_at, lecture.ends_at) for label in ("101", "201")
+    }
+    Collection.objects.update(state=State.COMPLETE)
+    assert spans_to_fetch(recorder, clock.now) == []
 
 
 def test_a_changed_file_is_fetched_again(store: Store, lecture: Lecture, clock: Clock) -> None:
