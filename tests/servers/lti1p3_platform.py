@@ -48,7 +48,7 @@ class Lti1p3Platform(Platform):
             .set_deeplink_launch_url(self.tool)
             .set_platform_public_key(key.as_pem(private=False).decode())
             .set_platform_private_key(key.as_pem(private=True).decode())
-            .set_tool_key_set(self.tool_keys)  # type: ignore[arg-type]
+            .set_tool_key_set(self.tool_keys)
         )
         return _Configuration(registration=registration)
 

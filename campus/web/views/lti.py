@@ -40,7 +40,7 @@ MAX_LECTURES: Final = 200
 
 @csrf_exempt  # the platform's page sends it
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
     """A platform says that somebody is about to come; the browser goes back there to be told who."""
     given = request.POST if request.method == "POST" else request.GET

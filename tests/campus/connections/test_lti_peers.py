@@ -31,7 +31,8 @@ from tests.servers.lti_platform import AGS_SCOPE, Platform, lti_platform
 def platform(settings) -> Iterator[Lti1p3Platform]:
     settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
     cache.clear()
-    with lti_platform(Lti1p3Platform()) as served:
+    served = Lti1p3Platform()
+    with lti_platform(served):
         yield served
 
 
@@ -91,7 +92,7 @@ def test_the_platform_of_the_tests_serves_pylti1p3next() -> None:
         members = NamesRolesProvisioningService(connector, {"context_memberships_url": f"{course}/members"})
         assert len(members.get_members()) == 1500
         scopes = [AGS_SCOPE + name for name in ("lineitem", "score", "result.readonly")]
-        grades = AssignmentsGradesService(connector, {"scope": scopes, "lineitems": f"{course}/lineitems"})
+        grades = AssignmentsGradesService(connector, {"scope": scopes, "lineitems": f"{course}/lineitems"})  # type: ignore[typeddict-item]
         item = grades.find_or_create_lineitem(LineItem().set_label("Attendance").set_score_maximum(100).set_tag("a"))
         grade = Grade().set_score_given(75).set_score_maximum(100).set_user_id("user-7")
         grade.set_timestamp("2026-11-30T10:00:00.000+00:00")
