@@ -15,14 +15,19 @@ def links_for(user: AnyUser) -> QuerySet[CourseLink]:
 
 
 def links_with_counts(user: AnyUser) -> QuerySet[CourseLink]:
-    """Each with `sent`, `waiting` and `failed` marks, and `failure`: why the last one was given up."""
+    """Each with `sent`, `waiting` and `failed` marks; `failure` and `failed_name` say why one was given up, and whose
+    it is."""
     states = MarkDelivery.State
     failed = MarkDelivery.objects.filter(link=OuterRef("pk"), state=states.FAILED).order_by("-changed_at", "pk")
     counts = {
         name: Count("marks", filter=Q(marks__state=getattr(states, name.upper())))
         for name in ("sent", "waiting", "failed")
     }
-    rows = links_for(user).select_related("course").annotate(**counts, failure=Subquery(failed.values("error")[:1]))
+    last = {
+        "failure": Subquery(failed.values("error")[:1]),
+        "failed_name": Subquery(failed.values("student__name")[:1]),
+    }
+    rows = links_for(user).select_related("course").annotate(**counts, **last)
     return rows.order_by("course__code", "remote_id")
 
 

@@ -67,6 +67,7 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "student-messages": (Action.SAW_STUDENT, STUDENT),
     "student": (Action.SAW_STUDENT, STUDENT),
     "students": (Action.SAW_STUDENT, None),
+    "connections": (Action.SAW_STUDENT, None),
     "excuses": (Action.SAW_STUDENT, None),
     "excuse-document": (Action.SAW_DOCUMENT, EXCUSE),
     "register-file": (Action.EXPORTED, COURSE),

@@ -44,6 +44,7 @@ class Platform:
     requests: Counter = field(default_factory=Counter)
     tool_keys: dict[str, Any] = field(default_factory=dict)
     registrations: list[dict[str, Any]] = field(default_factory=list)
+    chosen: list[str] = field(default_factory=list)  # the answers to deep linking
     status: int = 0  # that every service answers with, such as 503
     pause: float = 0  # before each answer
     clock: float = 0  # seconds by which it is ahead
@@ -165,6 +166,9 @@ class Platform:
                 send_answer(
                     handler, 200, f'<p><a href="{escape(query["to"])}" target="_blank">Rollcall</a></p>', "text/html"
                 )
+            case ["chosen"]:
+                self.chosen.append(dict(parse_qsl(body.decode()))["JWT"])
+                send_answer(handler, 200, "<p>The link is there.</p>", "text/html")
             case [".well-known", "openid-configuration"]:
                 send_answer(handler, 200, self._configuration())
             case ["register"]:

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from campus.academics.models import Course, Lecture
+from campus.attendance.excuses import create_excuse
 from campus.attendance.models import AttendanceRecord, SignOff
 from campus.attendance.overrides import reopen_lecture, set_override, sign_off_lecture
 from campus.common import jobs, outgoing_http
@@ -106,6 +107,21 @@ def test_before_a_lecture_is_signed_off_nothing_is_sent_and_reopening_takes_it_a
     reopen_lecture(lecture=lecture, user=campus.registrar)
     work_off()
     assert platform.marks() == {}
+
+
+def test_an_excuse_after_the_sign_off_changes_the_mark(platform: Platform) -> None:
+    campus = Campus(platform)
+    first = campus.hold("present", "present", "present")
+    record = campus.hold("absent", "present", "present").records.get(student__number="0001")
+    record.override_status, record.machine_status = "", "absent"
+    record.save()
+    work_off()
+    assert platform.marks()["user-1"] == 50.0
+    day = timezone.localtime(record.lecture.starts_at).date()
+    create_excuse(student=record.student, course=None, first_day=day, last_day=day, reason="ill", user=campus.registrar)
+    work_off()
+    assert platform.marks()["user-1"] == 100.0
+    assert first.records.count() == 3
 
 
 def test_points_are_those_of_the_register(platform: Platform) -> None:
