@@ -106,6 +106,8 @@ def openid_peer(certificate: tuple[Path, Path] | None = None) -> Iterator[OpenID
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+            if urlsplit(self.path).path == "/authorization":
+                return self.send_back()
             status, answer = peer.answer(self.command, urlsplit(self.path).path, self.headers, body)
             content = json.dumps(answer).encode()
             self.send_response_only(status)
@@ -114,6 +116,12 @@ def openid_peer(certificate: tuple[Path, Path] | None = None) -> Iterator[OpenID
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def send_back(self) -> None:
+            """Whoever comes with a browser is signed in at once."""
+            self.send_response_only(302)
+            self.send_header("Location", peer.authorize(self.path))
+            self.end_headers()
 
         do_GET = do_POST = handle_any  # noqa: N815
 

@@ -61,9 +61,9 @@ class RecorderServer:
     def __enter__(self) -> Self:
         self.loop = asyncio.new_event_loop()
         self.runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=0.1)
-        self.loop.run_until_complete(self._start())
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self.loop).result(10)
         return self
 
     def _app(self) -> web.Application:
