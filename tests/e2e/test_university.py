@@ -158,7 +158,7 @@ def test_a_lecture_among_the_systems_of_a_university(
     sees(page, "CS101")
 
     # She opens the link in her course on the learning platform, which knows her by the same name.
-    connection = connect(platform)
+    connect(platform)
     IdentityProvider.objects.filter(kind="lti").update(matching="user-name", match_claim="lis_person_sourcedid")
     platform.add_member("grace", "Grace Hopper", "hopper", role="Instructor")
     write_photos(tmp_path / "people")

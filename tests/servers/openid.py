@@ -107,7 +107,8 @@ def openid_peer(certificate: tuple[Path, Path] | None = None) -> Iterator[OpenID
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
             if urlsplit(self.path).path == "/authorization":
-                return self.send_back()
+                self.send_back()
+                return
             status, answer = peer.answer(self.command, urlsplit(self.path).path, self.headers, body)
             content = json.dumps(answer).encode()
             self.send_response_only(status)
