@@ -5,13 +5,15 @@ and the user can change it.
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 # What is written, and read back the same.
-COLUMNS = ("number", "name", "surname", "email", "guardian_phone", "class", "section", "from", "to")
+COLUMNS = ("number", "name", "surname", "email", "guardian_phone", "class", "section", "from", "to", "consent")
 # What a column may be, and how it is called elsewhere, in the form that `_key` gives.
 FIELDS = {
     "number": gettext_lazy("student number"),
@@ -24,6 +26,7 @@ FIELDS = {
     "section": gettext_lazy("section"),
     "from": gettext_lazy("enrolled from"),
     "to": gettext_lazy("enrolled to"),
+    "consent": gettext_lazy("consent (yes or no, and the day)"),
 }
 ALIASES = {
     "number": "student number, student id, id number, id, reg no, registration number, matriculation number, "
@@ -38,9 +41,30 @@ ALIASES = {
     "section": "section code, section name, section number, lab, lab group, tutorial, gruppe, sektion, übungsgruppe",
     "from": "enrolled from, start, start date, von, ab",
     "to": "enrolled to, until, end, end date, bis",
+    "consent": "consent to face recognition, consent date, date of consent, einwilligung, consentement",
 }
 DAY_FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+YES, NO = ("yes", "ja", "agreed"), ("no", "nein", "refused")
 _DAY_WITH_SLASHES = re.compile(r"(\d\d?)/(\d\d?)/\d{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class RosterAnswer:
+    """Whether a student agrees to be recognised, and since when."""
+
+    given: bool
+    day: date
+
+    def __str__(self) -> str:
+        return f"{YES[0] if self.given else NO[0]} {self.day}"
+
+    def replaces(self, known: "RosterAnswer | None") -> bool:
+        """Whether this is the student's latest word. A roster is imported again and again: an agreement that was
+        withdrawn since does not come back with it.
+        """
+        if known is None or self.day != known.day:
+            return known is None or self.day > known.day
+        return known.given and not self.given
 
 
 def _key(header: str) -> str:
@@ -95,3 +119,24 @@ def parse_day(text: str, month_first: bool | None = None) -> date | None:
     if text and not days:
         raise ValueError(_("“%(text)s” is not a date. Write dates like 2026-09-30.") % {"text": text})
     return next(iter(days), None)
+
+
+def parse_answer(text: str, month_first: bool | None = None) -> RosterAnswer | None:
+    """An answer with its day, such as "no 2026-09-30", or the day of an agreement alone; None for empty text. Raises
+    ValueError with a message for the user.
+    """
+    if not text:
+        return None
+    word, __, day = text.casefold().replace(",", " ").rpartition(" ")
+    word = word.strip() or YES[0]
+    if day in (*YES, *NO) or word not in (*YES, *NO):
+        raise ValueError(
+            _("“%(text)s” is no answer with its day. Write consent like yes 2026-09-30 or no 2026-09-30.")
+            % {"text": text}
+        )
+    parsed = parse_day(day, month_first)
+    if parsed is None:
+        return None
+    if parsed > timezone.localdate():
+        raise ValueError(_("The day of the consent is in the future. Correct it."))
+    return RosterAnswer(word in YES, parsed)

@@ -11,24 +11,28 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from campus.academics.models import Enrolment, Student
 from campus.academics.roster_columns import COLUMNS
+from campus.academics.roster_plan import known_answers
 from campus.common.csv_cells import guard_cell
 
 
 def roster_rows(students: QuerySet[Student], course: int | None = None) -> Iterator[list[str]]:
     """The headers, then a row for each enrolment of these students (of one class where one is given), and for who has
-    none. The section's column is there only where somebody is in one.
+    none. The section's column is there only where somebody is in one, that of consent where somebody has answered.
     """
     of_class = {} if course is None else {"course": course}
     has_sections = Enrolment.objects.filter(student__in=students, **of_class).exclude(section="").exists()
-    yield [column for column in COLUMNS if column != "section" or has_sections]
+    answers = known_answers(students)
+    left_out = {name for name, used in (("section", has_sections), ("consent", bool(answers))) if not used}
+    yield [column for column in COLUMNS if column not in left_out]
     for student in students.prefetch_related("enrolments__course"):
         about = [student.number, student.name, student.surname, student.email, student.guardian_phone]
+        answer = [str(answers.get(student.pk, ""))] if answers else []
         enrolments = [row for row in student.enrolments.all() if course in (None, row.course_id)]
         for row in enrolments:
             section = [row.section] if has_sections else []
-            yield [*about, row.course.code, *section, str(row.valid_from), str(row.valid_to or "")]
+            yield [*about, row.course.code, *section, str(row.valid_from), str(row.valid_to or ""), *answer]
         if not enrolments:
-            yield [*about, *[""] * (3 + has_sections)]
+            yield [*about, *[""] * (3 + has_sections), *answer]
 
 
 def write_csv(rows: Iterable[list[str]]) -> bytes:

@@ -10,6 +10,7 @@ from campus.academics.file_contents import Table
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_plan import ROW_FIELDS, RosterPlan, plan_roster
 from campus.academics.services import mark_rosters_changed
+from campus.academics.signals import answers_imported
 from campus.accounts.history import current_user
 from campus.audit.models import Action
 from campus.audit.services import record_event
@@ -49,6 +50,8 @@ def import_roster(
         if complete:
             _end(plan.leaving)
         _note_changes([*plan.enrolments_new, *plan.enrolments_changed, *(plan.leaving if complete else ())])
+        if plan.answers:
+            answers_imported.send(sender=Student, answers={row.student.pk: row.answer for row in plan.answers})
     return plan
 
 

@@ -1,7 +1,8 @@
 """What importing a roster would do: who is new, changed or leaves, which rows are wrong, and what a person must decide.
 
 Students are matched by number, so importing the same file again changes nothing. The cells of a column replace what is
-stored, empty ones too; a missing column changes nothing. Students who left and are listed again are enrolled again.
+stored, empty ones too; a missing column changes nothing. An answer about consent is only replaced by a later one.
+Students who left and are listed again are enrolled again.
 """
 
 from collections import defaultdict
@@ -9,17 +10,19 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from campus.academics.file_contents import Table
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.roster_checks import are_rounded, choose_number, find_damage, find_traits, is_other_name
-from campus.academics.roster_columns import is_month_first, parse_day, select_fields
+from campus.academics.roster_columns import RosterAnswer, is_month_first, parse_answer, parse_day, select_fields
 from campus.academics.selectors import term_starts
+from campus.academics.signals import answers_requested
 from campus.common.errors import UserError
 from campus.common.keys import match_key, number_key
 
@@ -66,6 +69,16 @@ class DoubtfulRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewAnswer:
+    """What a student has answered, which is later than what is known."""
+
+    line: int
+    student: Student
+    answer: RosterAnswer
+    known: RosterAnswer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LargeDeparture:
     """More than a tenth of a class is not in the file."""
 
@@ -81,6 +94,7 @@ class RosterPlan:
     leaving: list[Enrolment] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     unchanged: int = 0
+    answers: list[NewAnswer] = field(default_factory=list)
     # What a person must decide; large departures only where the file is the whole roster.
     undecided: list[DoubtfulRow] = field(default_factory=list)
     large_departures: list[LargeDeparture] = field(default_factory=list)
@@ -113,6 +127,15 @@ def plan_roster(
     return _Planner(table, columns, course, start, people).plan
 
 
+def known_answers(students: QuerySet[Student]) -> dict[int, RosterAnswer]:
+    """What each of the students has answered, by their ids."""
+    answers: dict[int, RosterAnswer] = {}
+    found: Any
+    for _receiver, found in answers_requested.send(sender=Student, students=students):
+        answers |= found
+    return answers
+
+
 class _Planner:
     def __init__(
         self,
@@ -130,8 +153,9 @@ class _Planner:
         self.numbers = {number_key(select_fields(row, columns)["number"]) for row in table.rows}
         self.are_rounded = are_rounded(self.numbers)
         self.same_people = same_people
-        days = [columns[name] for name in ("from", "to") if name in columns]
-        self.month_first = is_month_first(row[index] for row in table.rows for index in days)
+        days = [columns[name] for name in ("from", "to", "consent") if name in columns]
+        self.month_first = is_month_first(row[index].rpartition(" ")[2] for row in table.rows for index in days)
+        self.answers = known_answers(Student.objects.all()) if "consent" in columns else {}
         named = {course.pk} if course else set()
         codes = {match_key(row[columns["class"]]) for row in table.rows} if "class" in columns else set()
         named |= {self.classes[code].pk for code in codes & self.classes.keys()}
@@ -234,8 +258,9 @@ class _Planner:
             student = self.give_number(pk, number, changes, reasons)
         student = student or Student(number=number)
         values_of_row = {name: values[name] for name in ROW_FIELDS if name in values}
-        first, first_values = self.first_values.setdefault(key, (line, values_of_row))
-        if values_of_row != first_values:
+        compared = {**values_of_row, "consent": values.get("consent", "")}
+        first, first_values = self.first_values.setdefault(key, (line, compared))
+        if compared != first_values:
             reasons.append(
                 _("Row %(line)d says something else of the student with this number. Correct one.") % {"line": first}
             )
@@ -261,7 +286,22 @@ class _Planner:
                 student.clean_fields()
             except ValidationError as error:
                 reasons += _explain(student, error)
+        if first == line:
+            self.add_answer(line, student, compared["consent"], changes, reasons)
         return student, changes
+
+    def add_answer(
+        self, line: int, student: Student, text: str, changes: list[tuple[str, str, str]], reasons: list[str]
+    ) -> None:
+        try:
+            answer = parse_answer(text, self.month_first)
+        except ValueError as error:
+            reasons.append(str(error))
+            return
+        known = self.answers.get(student.pk)
+        if answer and answer.replaces(known):
+            self.plan.answers.append(NewAnswer(line=line, student=student, answer=answer, known=known))
+            changes.append(("consent", str(known or ""), str(answer)))
 
     def give_number(
         self, pk: int, number: str, changes: list[tuple[str, str, str]], reasons: list[str]

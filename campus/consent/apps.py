@@ -10,6 +10,11 @@ class ConsentConfig(AppConfig):
     verbose_name = gettext_lazy("Consent")
 
     def ready(self) -> None:
+        from campus.academics.signals import answers_imported, answers_requested
+        from campus.consent.roster_answers import record_roster_answers, roster_answers
+
+        answers_requested.connect(roster_answers, dispatch_uid="roster_answers")
+        answers_imported.connect(record_roster_answers, dispatch_uid="record_roster_answers")
         post_migrate.connect(create_first_texts, sender=self, dispatch_uid="create_first_texts")
 
 

@@ -59,7 +59,7 @@ def record_answer(
     )
     about = f"{'agreed' if given else 'refused'}, {method}, text {answer.text_id}"
     record_event(user, Action.CHANGED_CONSENT, student=student.pk, about=about)
-    _tell(student.pk, keep_photos=keep_photos)
+    announce_basis(student.pk, keep_photos=keep_photos)
     return answer
 
 
@@ -72,7 +72,7 @@ def withdraw_consent(*, student: Student, user: User | None = None, keep_photos:
     if not consents.update(withdrawn_at=timezone.now()):
         return False
     record_event(user, Action.CHANGED_CONSENT, student=student.pk, about="withdrawn")
-    _tell(student.pk, keep_photos=keep_photos)
+    announce_basis(student.pk, keep_photos=keep_photos)
     return True
 
 
@@ -103,7 +103,7 @@ def set_student_marking(*, student: Student, automatic: bool, user: User | None)
     """Whether the student's face may be recognised at all, whatever was answered. The photos stay."""
     Student.objects.filter(pk=student.pk).update(automatic_marking=automatic)
     record_event(user, Action.CHANGED_STUDENT, student=student.pk, about=f"automatic marking: {automatic}")
-    _tell(student.pk, keep_photos=True)
+    announce_basis(student.pk, keep_photos=True)
 
 
 @transaction.atomic
@@ -111,10 +111,11 @@ def set_course_marking(*, course: Course, automatic: bool, user: User | None) ->
     """Whether faces are recognised in this class."""
     Course.objects.filter(pk=course.pk).update(automatic_marking=automatic)
     record_event(user, Action.CHANGED_CLASS, course=course.pk, about=f"automatic marking: {automatic}")
-    _tell(*course.students.values_list("pk", flat=True), keep_photos=True)
+    announce_basis(*course.students.values_list("pk", flat=True), keep_photos=True)
     mark_galleries_outdated(courses=Course.objects.filter(pk=course.pk))
 
 
-def _tell(*students: int, keep_photos: bool) -> None:
+def announce_basis(*students: int, keep_photos: bool) -> None:
+    """Tell the other apps that some of these students (ids) may be recognised from now on, and others may not."""
     rows = Student.objects.filter(pk__in=students)
     basis_changed.send(sender=Consent, students=rows, delete_photos=not keep_photos)

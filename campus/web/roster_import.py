@@ -118,7 +118,8 @@ def _success_message(plan: RosterPlan, complete: bool) -> str:
 
 
 def preview_tables(plan: RosterPlan, render_badge: Callable[[str, str], SafeString]) -> list[dict[str, Any]]:
-    """The tables of the preview: rows with errors, new students, changes, and enrolments that would end."""
+    """The tables of the preview: rows with errors, new students, changes, answers about consent, and
+    enrolments that would end."""
     headers = [_("Row"), _("Student number"), _("Name"), _("Class")]
     return [
         _preview_table(
@@ -147,6 +148,16 @@ def preview_tables(plan: RosterPlan, render_badge: Callable[[str, str], SafeStri
             [*headers, _("Changes")],
             [[*_row_cells(row), _describe_changes(row)] for row in plan.changed[:MAX_ROWS_PER_TABLE]],
             len(plan.changed),
+        ),
+        _preview_table(
+            ngettext("%(n)d answer about consent", "%(n)d answers about consent", len(plan.answers))
+            % {"n": len(plan.answers)},
+            [_("Row"), _("Student number"), _("Name"), _("Changes")],
+            [
+                [row.line, row.student.number, row.student.name, f"{row.known or '-'} → {row.answer}"]
+                for row in plan.answers[:MAX_ROWS_PER_TABLE]
+            ],
+            len(plan.answers),
         ),
         _preview_table(
             _("%(n)d not in the file") % {"n": len(plan.leaving)},

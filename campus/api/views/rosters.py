@@ -118,6 +118,13 @@ class RosterStudentSerializer(serializers.Serializer[Any]):
     )
 
 
+class RosterAnswerSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    number = serializers.CharField(source="student.number")
+    name = serializers.CharField(source="student.name")
+    consent = serializers.CharField(source="answer", help_text="yes or no, and the day")
+
+
 class RosterErrorSerializer(serializers.Serializer[Any]):
     line = serializers.IntegerField()
     number = serializers.CharField(allow_blank=True)
@@ -143,6 +150,7 @@ class RosterPlanSerializer(serializers.Serializer[Any]):
     )
     new = RosterStudentSerializer(many=True)
     changed = RosterStudentSerializer(many=True)
+    answers = RosterAnswerSerializer(many=True, help_text="answers about consent that are later than what is known")
     leaving = serializers.ListField(
         child=serializers.CharField(), help_text="numbers of the students who are not in the file"
     )
@@ -172,6 +180,7 @@ def import_table(row: FileImport, decisions: dict[str, Any]) -> dict[str, Any]:
         "large_departure": large_departure,
         "new": plan.new,
         "changed": plan.changed,
+        "answers": plan.answers,
         "leaving": [enrolment.student.number for enrolment in plan.leaving] if complete else [],
         "unchanged": plan.unchanged,
         "errors": plan.errors,
