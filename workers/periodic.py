@@ -5,6 +5,7 @@ from campus.cctv import alarms, collection
 from campus.common import periodic_tasks
 from campus.connections.runs import request_due_runs
 from campus.outbox import services as outbox
+from campus.privacy.erasure_alarms import erasure_alarms
 from workers.celery import app
 
 
@@ -15,7 +16,7 @@ def collect_footage() -> None:
 
 @app.task(name=periodic_tasks.CHECK_ALARMS.task)
 def check_alarms() -> None:
-    alarms.update_alarms()
+    alarms.update_alarms(erasure_alarms())
 
 
 @app.task(name=periodic_tasks.SEND_WEEKLY_REGISTERS.task)

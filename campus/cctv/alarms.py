@@ -1,6 +1,9 @@
-"""Alarms when a source, a queue or a camera stops. Each is sent once when it starts and once when it ends."""
+"""Alarms when a source, a queue or a camera stops. Each is sent once when it starts and once when it ends.
 
-from collections.abc import Iterator, Sequence
+The apps above have alarms of their own, which they hand to `update_alarms`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,9 +32,11 @@ MAX_JUDGED_LECTURE_AGE = timedelta(days=60)  # older lectures say nothing about 
 Alarms = Iterator[Alarm]
 
 
-def update_alarms() -> None:
-    """Check sources, queues and cameras, and send notifications about alarms that started or ended."""
-    found = {alarm.key: alarm for alarm in (*_source_alarms(), *_queue_alarms(), *_all_camera_alarms())}
+def update_alarms(others: Iterable[Alarm] = ()) -> None:
+    """Check sources, queues and cameras, and send notifications about alarms that started or ended. `others` are what
+    the apps above have found.
+    """
+    found = {alarm.key: alarm for alarm in (*_source_alarms(), *_queue_alarms(), *_all_camera_alarms(), *others)}
     now = timezone.now()
     active = {alarm.key: alarm for alarm in Alarm.objects.filter(ended_at=None)}
     with transaction.atomic():

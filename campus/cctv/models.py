@@ -367,6 +367,7 @@ class Alarm(models.Model):
         DARK = "dark", _("camera shows only black")
         FROZEN = "frozen", _("camera's picture is frozen")
         FACELESS = "faceless", _("camera shows no faces")
+        ERASURE = "erasure", _("erasure is not done")
 
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     key = models.CharField(max_length=80)

@@ -21,8 +21,8 @@ from campus.outbox.services import queue_email, queue_event
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-ALARM_STARTED_SUBJECT = gettext_lazy("Footage: something needs attention")
-ALARM_ENDED_SUBJECT = gettext_lazy("Footage: working again")
+ALARM_STARTED_SUBJECT = gettext_lazy("Rollcall: something needs attention")
+ALARM_ENDED_SUBJECT = gettext_lazy("Rollcall: working again")
 
 
 class Recipient(NamedTuple):

@@ -34,6 +34,7 @@ from campus.common.storage import delete_media, disk_usages, read_media, reports
 from campus.monitoring.workers import running_workers
 from campus.operations import selectors
 from campus.operations.models import Backup
+from campus.privacy.erasure_alarms import stopped_erasures
 
 CONNECT_SECONDS: Final = 5
 MAX_CLOCK_DIFFERENCE: Final = timedelta(seconds=2)
@@ -352,6 +353,22 @@ def check_backup() -> Finding:
     return _ok(text)
 
 
+def check_erasures() -> Finding:
+    stopped = stopped_erasures().count()
+    if stopped:
+        text = ngettext(
+            "%(n)d erasure has failed, or waited for more than an hour.",
+            "%(n)d erasures have failed, or waited for more than an hour.",
+            stopped,
+        )
+        return Finding(
+            State.PROBLEM,
+            text % {"n": stopped},
+            _("Open “Erasures”: each says what is left to do. Mend what stops it, or request it again."),
+        )
+    return _ok(_("No erasure has failed, or waited for more than an hour."))
+
+
 def check_alarms() -> Finding:
     n = sum(selectors.count_alarms().values())
     if n:
@@ -375,6 +392,7 @@ QUICK_CHECKS: Final = (
     Check("workers", gettext_lazy("Workers"), check_workers),
     Check("queues", gettext_lazy("Queues"), check_queues),
     Check("alarms", gettext_lazy("Alarms"), check_alarms),
+    Check("erasures", gettext_lazy("Erasures"), check_erasures),
     Check("backup", gettext_lazy("Backup"), check_backup),
 )
 ALL_CHECKS: Final = (

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             name='Alarm',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('unreachable', 'source cannot be scanned'), ('silent', 'source is silent'), ('queue', 'jobs wait too long'), ('dark', 'camera shows only black'), ('frozen', "camera's picture is frozen"), ('faceless', 'camera shows no faces')], max_length=12, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('unreachable', 'source cannot be scanned'), ('silent', 'source is silent'), ('queue', 'jobs wait too long'), ('dark', 'camera shows only black'), ('frozen', "camera's picture is frozen"), ('faceless', 'camera shows no faces'), ('erasure', 'erasure is not done')], max_length=12, verbose_name='kind')),
                 ('key', models.CharField(max_length=80)),
                 ('text', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what happened')),
                 ('started_at', models.DateTimeField(auto_now_add=True, verbose_name='since')),

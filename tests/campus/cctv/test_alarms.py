@@ -71,11 +71,11 @@ def test_an_unreachable_source_notifies_once_and_again_when_it_has_ended(camera:
         last_checked_at=timezone.now() - timedelta(minutes=36), error=Message("The server does not answer.")
     )
     assert active_kinds() == ["unreachable"]
-    assert subjects() == ["Footage: something needs attention"]
+    assert subjects() == ["Rollcall: something needs attention"]
     assert "The server does not answer." in Delivery.objects.get(event="footage.alarm").body
     Source.objects.update(last_checked_at=timezone.now(), error="")
     assert active_kinds() == []
-    assert subjects() == ["Footage: something needs attention", "Footage: working again"]
+    assert subjects() == ["Rollcall: something needs attention", "Rollcall: working again"]
     assert list(hook.deliveries.order_by("created_at").values_list("event", flat=True)) == [
         "alarm.started",
         "alarm.ended",
