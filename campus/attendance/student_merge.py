@@ -4,6 +4,7 @@ import logging
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Lecture, Student
@@ -12,6 +13,8 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, Excuse,
 from campus.attendance.overrides import set_override
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.statuses import ATTENDED, EXCUSABLE
+from campus.audit.models import Action
+from campus.audit.services import record_events
 from campus.biometrics.look_alikes import keep_apart, reopen_pair, students_in_doubt
 from campus.biometrics.models import LookAlike
 from campus.biometrics.services import delete_photo, move_photo
@@ -20,6 +23,7 @@ from campus.outbox.models import MessageOptIn
 
 log = logging.getLogger(__name__)
 
+students_merging = Signal()  # `duplicate` goes up in `student`; whoever may not have that raises UserError
 SEEN_FIELDS = ("machine_status", "first_seen", "last_seen", "seconds", "share", "confidence")  # of a record
 
 
@@ -42,6 +46,7 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
     """
     if duplicate == student:
         raise UserError("Choose two different students.")
+    students_merging.send(sender=Student, duplicate=duplicate, student=student)
     for name in ("email", "guardian_phone"):
         setattr(student, name, getattr(student, name) or getattr(duplicate, name))
     student.save(update_fields=["email", "guardian_phone"])
@@ -66,22 +71,25 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
         recount_lecture(lecture=lecture)
     for record in student.records.filter(lecture__in=recounted | counted).select_related("lecture"):
         log_change(record.lecture, user, AttendanceChange.ChangeKind.MERGED, record=record, about=str(duplicate))
+    key = duplicate.pk
     duplicate.delete()
-    log.info("student %s was merged into %s by user %s", duplicate, student.pk, user.pk)
+    log.info("student %s was merged into %s by user %s", key, student.pk, user.pk)
 
 
 @transaction.atomic
 def separate_students(*, pair: LookAlike, user: User) -> None:
     """They are two people, as twins are: they are not asked about again, and whoever was not seen may be absent."""
     keep_apart(pair=pair, user=user)
+    record_events(user, Action.CHANGED_STUDENT, (pair.first_id, pair.second_id), about=f"look-alikes {pair.pk}: two")
     _recount_open_lectures({pair.first_id, pair.second_id}, Status.NOT_RECOGNISABLE, Status.TO_CONFIRM)
 
 
 @transaction.atomic
-def undo_separation(*, pair: LookAlike) -> None:
+def undo_separation(*, pair: LookAlike, user: User) -> None:
     """They may be one person after all: they are asked about again, and neither is absent until then."""
     reopen_pair(pair=pair)
     students = {pair.first_id, pair.second_id}
+    record_events(user, Action.CHANGED_STUDENT, sorted(students), about=f"look-alikes {pair.pk}: undecided")
     _recount_open_lectures(students, Status.ABSENT, *ATTENDED)
 
 

@@ -8,7 +8,9 @@ class PrivacyConfig(AppConfig):
     verbose_name = _("Privacy")
 
     def ready(self) -> None:
-        from campus.privacy.legal_holds import refuse_deletion
+        from campus.attendance.student_merge import students_merging
+        from campus.privacy.legal_holds import refuse_deletion, refuse_merge
 
         for model in ("recordings.Recording", "academics.Lecture", "attendance.Excuse"):
             pre_delete.connect(refuse_deletion, sender=model)
+        students_merging.connect(refuse_merge, dispatch_uid="refuse_merge")

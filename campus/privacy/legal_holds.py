@@ -16,6 +16,7 @@ from campus.audit.models import Action
 from campus.audit.services import record_event
 from campus.common.errors import UserError
 from campus.privacy.models import LegalHold
+from campus.privacy.retention_models import LegallyHeld
 from campus.recordings.models import Recording
 
 
@@ -57,9 +58,7 @@ def refuse_if_held(**subject: Any) -> None:
     """Raises UserError where a legal hold keeps the class, lecture or student."""
     hold = holds_of(**subject).first()
     if hold:
-        raise UserError(
-            "A legal hold is in force: {reason}. Nothing is deleted until it is lifted.", reason=hold.reason
-        )
+        raise LegallyHeld(hold)
 
 
 def place_hold(*, subject: Course | Lecture | Student, reason: str, until: date | None, user: User) -> LegalHold:
@@ -111,6 +110,14 @@ def refuse_deletion(instance: Recording | Lecture | Excuse, **_signal: Any) -> N
             refuse_if_held(lecture=instance)
         case Excuse():
             refuse_if_held(student=instance.student)
+
+
+def refuse_merge(duplicate: Student, student: Student, **_signal: Any) -> None:
+    """Handles `students_merging`. Raises UserError where a legal hold keeps one of them: what both were marked for the
+    same lecture becomes one.
+    """
+    for one in (duplicate, student):
+        refuse_if_held(student=one)
 
 
 def _check_may_hold(user: User) -> None:

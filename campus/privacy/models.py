@@ -19,6 +19,7 @@ class Erasure(jobs.LeasedJob):
 
     `subject` is the id of the row. `terms` are the words to look for in texts, in JSON: the number, the names, the
     addresses. They go when all is done. `steps` are those that are done, `removed` says how much each has removed.
+    `doubtful`: of each step, the numbers of the rows which have the name, and may mean somebody else of that name.
     """
 
     class Kind(models.TextChoices):
@@ -37,6 +38,7 @@ class Erasure(jobs.LeasedJob):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     steps = models.JSONField(default=list)
     removed = models.JSONField(_("removed"), default=dict)
+    doubtful = models.JSONField(_("to look at"), default=dict)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     requested_by_name = models.CharField(_("requested by"), max_length=150)
     created_at = models.DateTimeField(_("requested at"), auto_now_add=True)

@@ -1,13 +1,17 @@
 """How long personal data is kept, what a legal hold keeps for longer, and what was deleted on each day."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.deletion import Collector
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, Lecture, Student
+from campus.common.errors import UserError
 
 MAX_DAYS = 3650
 
@@ -33,6 +37,7 @@ class RetentionRule(models.Model):
         ACCOUNT_EVENTS = "account-events", _("logins and changes of accounts")
         AUDIT_LOG = "audit-log", _("entries of the audit log")
         ATTENDANCE = "attendance", _("lectures with their attendance")
+        STUDENTS = "students", _("students without attendance")
 
     kind = models.CharField(_("what"), max_length=20, choices=Kind.choices)
     course = models.ForeignKey(
@@ -55,19 +60,37 @@ class RetentionRule(models.Model):
         return f"{self.get_kind_display()}: {self.days or '-'}"
 
 
+class LegallyHeld(UserError):
+    """Something can't be deleted, since a legal hold keeps it."""
+
+    def __init__(self, hold: "LegalHold") -> None:
+        super().__init__(
+            "A legal hold is in force: {reason}. Nothing is deleted until it is lifted.", reason=hold.reason
+        )
+        self.hold = hold
+
+
+def keep_held(collector: Collector, field: Any, sub_objs: Any, using: str) -> None:
+    """An `on_delete`: what is held is not deleted; a hold whose last day is over goes with what it has kept."""
+    for hold in sub_objs:
+        if not hold.is_over:
+            raise LegallyHeld(hold)
+    models.CASCADE(collector, field, sub_objs, using)
+
+
 class LegalHold(models.Model):
     """Why nothing of a class, a lecture or a student is deleted, and until when (that day included; empty: until
     somebody lifts it). Its end is its deletion; the audit log remembers it.
     """
 
     course = models.ForeignKey(
-        Course, null=True, blank=True, on_delete=models.PROTECT, related_name="legal_holds", verbose_name=_("class")
+        Course, null=True, blank=True, on_delete=keep_held, related_name="legal_holds", verbose_name=_("class")
     )
     lecture = models.ForeignKey(
-        Lecture, null=True, blank=True, on_delete=models.PROTECT, related_name="legal_holds", verbose_name=_("lecture")
+        Lecture, null=True, blank=True, on_delete=keep_held, related_name="legal_holds", verbose_name=_("lecture")
     )
     student = models.ForeignKey(
-        Student, null=True, blank=True, on_delete=models.PROTECT, related_name="legal_holds", verbose_name=_("student")
+        Student, null=True, blank=True, on_delete=keep_held, related_name="legal_holds", verbose_name=_("student")
     )
     reason = models.CharField(_("reason"), max_length=300)
     until = models.DateField(_("until"), null=True, blank=True)

@@ -39,6 +39,7 @@ from campus.academics.models import Course
 from campus.academics.selectors import CURRENT, current_courses_for
 from campus.common.days import FIRST_DAY, LAST_DAY
 from campus.common.errors import UserError
+from campus.privacy.retention_models import LegallyHeld
 from campus.web.forms import DayInput
 
 Form = TypeVar("Form", bound=forms.Form)
@@ -92,7 +93,9 @@ class CourseFilter(RelatedDropdownFilter):
 
 
 class KeyCheckMixin(ModelAdmin):
-    """A key that no row can have, like “x” for a number, is not found."""
+    """A key that no row can have, like “x” for a number, is not found. What is refused, such as a deletion under a
+    legal hold, is said on the page where it was asked for.
+    """
 
     def get_urls(self) -> list[URLPattern]:
         patterns: list[URLPattern] = super().get_urls()
@@ -107,7 +110,15 @@ class KeyCheckMixin(ModelAdmin):
                 self.opts.pk.to_python(kwargs.get("object_id"))
             except ValidationError as error:
                 raise Http404 from error
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except UserError as error:
+                if request.method != "POST":
+                    raise
+                messages.error(request, str(error))
+                if object_id := kwargs.get("object_id"):
+                    return redirect_to_change(request, self.model, object_id)
+                return redirect(request.get_full_path())
 
         return checked_view
 
@@ -130,6 +141,8 @@ class RowCollector(Collector):
             self.protected |= error.protected_objects
         except RestrictedError as error:
             self.protected |= error.restricted_objects
+        except LegallyHeld as error:
+            self.protected.add(error.hold)
 
     def rows_by_model(self) -> Iterator[tuple[type[Model], int, Iterable[Model]]]:
         """The model, the number and the rows of each kind that would go."""

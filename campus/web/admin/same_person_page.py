@@ -69,7 +69,7 @@ def _decide(request: HttpRequest, pair: LookAlike) -> None:
         done = _("%(first)s and %(second)s are two people.") % {"first": first, "second": second}
         messages.success(request, done)
     if "undo" in request.POST:
-        undo_separation(pair=pair)
+        undo_separation(pair=pair, user=user)
         done = _("Please decide again about %(first)s and %(second)s.") % {"first": first, "second": second}
         messages.success(request, done)
 

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -164,5 +165,6 @@ class StudentAdmin(RegistrarAdmin):
         obj.delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Student]) -> None:
-        for student in queryset:
-            self.delete_model(request, student)
+        with transaction.atomic():
+            for student in queryset:
+                self.delete_model(request, student)

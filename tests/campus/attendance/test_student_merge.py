@@ -183,6 +183,6 @@ def test_of_two_who_look_like_one_person_neither_is_absent_until_somebody_decide
     assert f"like those of {second}" in str(why_not_recognisable(unseen, [first.pk])[first.pk])
     separate_students(pair=LookAlike.objects.get(), user=registrar)
     assert (statuses(unseen), statuses(seen)) == before
-    undo_separation(pair=LookAlike.objects.get())
+    undo_separation(pair=LookAlike.objects.get(), user=registrar)
     assert statuses(unseen) == ["not_recognisable", "not_recognisable", "absent"]
     assert statuses(seen) == ["to_confirm", "not_recognisable", "absent"]
