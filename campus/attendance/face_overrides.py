@@ -18,6 +18,7 @@ from campus.attendance.face_positions import positions_in_files
 from campus.attendance.models import AttendanceChange, FaceOverride, Sighting, UnknownPerson
 from campus.attendance.proposals import delete_unused_crops, recount_lecture
 from campus.common.errors import UserError
+from campus.consent.selectors import students_with_basis
 from campus.recordings.selectors import format_clock
 
 Face = TypeVar("Face", UnknownPerson, Sighting)
@@ -27,12 +28,19 @@ ChangeKind = AttendanceChange.ChangeKind
 
 @transaction.atomic
 def name_unknown_person(*, person: UnknownPerson, student: Student, user: User, reason: str = "") -> None:
-    """Say which student an unknown person is. Raises UserError where the student is not on the roster."""
+    """Say which student an unknown person is. Raises UserError where the student is not on the roster, or has
+    a face that may not be recognised.
+    """
     lecture = lock_lecture(person.recording.lecture_id, user)
     if not lecture_roster(lecture).filter(pk=student.pk).exists():
         raise UserError(
             "{student} is not on the roster of this class on the lecture's day. Ask a registrar to enrol the student "
             "first.",
+            student=student,
+        )
+    if not students_with_basis(Student.objects.filter(pk=student.pk), lecture.course).exists():
+        raise UserError(
+            "The face of {student} may not be recognised, so it can't be named. Mark the student in the roll instead.",
             student=student,
         )
     person = _reload(person)

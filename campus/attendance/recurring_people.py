@@ -20,6 +20,7 @@ from campus.attendance.models import UnknownPerson
 from campus.attendance.selectors import held_lectures, unknown_people_for
 from campus.common import jobs
 from campus.common.errors import UserError
+from campus.consent.selectors import students_with_basis
 
 MAX_COMPARED_PEOPLE = 300  # the latest ones
 RETRY_INTERVAL = timedelta(days=1)  # after a comparison that failed
@@ -90,7 +91,7 @@ def recurring_people(user: AnyUser, course: Course) -> list[RecurringPerson]:
         if person.group:
             groups.setdefault(person.group, []).append(person)
     several = [people for people in groups.values() if len({person.recording.lecture_id for person in people}) > 1]
-    students = course.students.in_bulk()
+    students = students_with_basis(course.students.all(), course).in_bulk()
     return [
         RecurringPerson(appearances=people, resembles=_resembled_students(people, students))
         for people in sorted(several, key=len, reverse=True)

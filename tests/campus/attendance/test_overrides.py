@@ -12,13 +12,17 @@ from PIL import Image
 
 from campus.academics.models import Lecture
 from campus.attendance import face_overrides, overrides
+from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.face_positions import describe_lost_names, identity_overrides
-from campus.attendance.models import AttendanceChange, RegisterPolicy, Sighting, SignOff, UnknownPerson
+from campus.attendance.models import AttendanceChange, FaceOverride, RegisterPolicy, Sighting, SignOff, UnknownPerson
 from campus.attendance.proposals import save_attendance
 from campus.attendance.reports import refresh_report, write_recording_report
 from campus.attendance.selectors import can_edit_result
+from campus.biometrics.models import LectureFace
 from campus.common.errors import UserError
+from campus.consent.services import set_student_marking
 from campus.recordings.models import Clip, Recording
+from campus.web.evidence import candidates_for
 from recognition import types
 from recognition.types import Attendance, Crop, Presence
 from tests.campus import factories
@@ -394,3 +398,23 @@ def test_a_page_from_before_a_new_count_says_so(recording: Recording, teacher: U
     count(recording)
     with pytest.raises(UserError, match="has changed in the meantime"):
         write()
+
+
+def test_a_face_is_not_named_where_the_student_may_not_be_recognised(recording: Recording, teacher: User) -> None:
+    """The roll by hand counts as well, and nothing of the face is kept as the student's."""
+    lecture = recording.lecture
+    _, second, _ = lecture.course.students.all()
+    person = recording.unknown_people.first()
+    set_student_marking(student=second, automatic=False, user=None)
+    with pytest.raises(UserError, match="may not be recognised, so it can't be named"):
+        face_overrides.name_unknown_person(person=person, student=second, user=teacher)
+    assert second.pk not in [candidate.student.pk for candidate in candidates_for(teacher, person)]
+    assert not FaceOverride.objects.exists()
+    Sighting.objects.filter(recording=recording, present=True).update(
+        present=False, to_confirm=True, runner_up=second, confidence=0.4
+    )
+    with pytest.raises(UserError, match="can't be named"):
+        face_overrides.name_runner_up(sighting=Sighting.objects.get(to_confirm=True), user=teacher)
+    overrides.set_override(record=lecture.records.get(student=second), status="present", reason="", user=teacher)
+    update_lecture_faces()
+    assert not LectureFace.objects.filter(student=second).exists()
