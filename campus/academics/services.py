@@ -10,10 +10,12 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Course, Enrolment, Lecture, Room, Strictness, Student
+from campus.academics.models import Course, Enrolment, Lecture, Room, Student
 from campus.academics.selectors import term_starts
 from campus.academics.series import with_usage
 from campus.academics.signals import lecture_moved
+from campus.audit.models import Action
+from campus.audit.services import record_events
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 
@@ -112,11 +114,6 @@ def get_or_create_room(name: str) -> Room | None:
     return Room.objects.filter(key=name).first() or Room.objects.get_or_create(key=name, defaults={"name": name})[0]
 
 
-def set_strictness(*, course: Course, strictness: str) -> None:
-    """Choose how sure the machine must be of a student of the class, from the next recording on."""
-    Course.objects.filter(pk=course.pk).update(strictness=Strictness(strictness))
-
-
 def enrol_student(
     *, number: str, name: str, course: Course | None = None, start: date | None = None, section: str = ""
 ) -> Student:
@@ -148,7 +145,7 @@ def next_guest_number() -> str:
     return f"guest-{max(used, default=0) + 1}"
 
 
-def set_enrolment_starts(*, enrolments: QuerySet[Enrolment], start: date | None) -> int:
+def set_enrolment_starts(*, enrolments: QuerySet[Enrolment], start: date | None, user: User) -> int:
     """Change the first day of enrolments, by default to that of each class's term. Returns how
     many changed. Raises UserError where one ends before.
     """
@@ -163,7 +160,13 @@ def set_enrolment_starts(*, enrolments: QuerySet[Enrolment], start: date | None)
             row.valid_from = day
             changed.append(row)
     Enrolment.objects.bulk_update(changed, ["valid_from"], batch_size=500)
-    mark_rosters_changed(courses=Course.objects.filter(pk__in={row.course_id for row in changed}))
+    courses = {row.course_id for row in changed}
+    mark_rosters_changed(courses=Course.objects.filter(pk__in=courses))
+    for course in sorted(courses):
+        students = [row.student_id for row in changed if row.course_id == course]
+        record_events(
+            user, Action.CHANGED_ROSTER, students, course=course, about=f"enrolled from {start or 'the term'}"
+        )
     return len(changed)
 
 

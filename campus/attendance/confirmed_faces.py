@@ -17,6 +17,8 @@ from campus.academics.services import mark_galleries_outdated
 from campus.attendance.models import AttendanceRecord, FaceOverride, Sighting, UnknownPerson
 from campus.attendance.selectors import can_edit_until_sign_off
 from campus.attendance.statuses import ATTENDED, meaning_of
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.biometrics.lecture_faces import (
     ConfirmedFace,
     decide_lecture_face,
@@ -47,6 +49,14 @@ def decide_face(*, face: LectureFace, is_learnt: bool, user: User) -> None:
     if not can_edit_until_sign_off(user, face.lecture):
         raise PermissionDenied
     decide_lecture_face(face=face, is_learnt=is_learnt)
+    record_event(
+        user,
+        Action.CHANGED_PHOTOS,
+        student=face.student_id,
+        lecture=face.lecture_id,
+        course=face.lecture.course_id,
+        about=f"lectureface {face.pk} {'learnt' if is_learnt else 'refused'}",
+    )
 
 
 def confirmed_faces(course: Course) -> Iterator[ConfirmedFace]:

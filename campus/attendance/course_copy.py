@@ -1,5 +1,6 @@
 """A class once more, in another term."""
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -7,6 +8,8 @@ from django.utils import timezone
 from campus.academics.models import Course, Enrolment, Term
 from campus.academics.services import mark_rosters_changed, validate_and_save
 from campus.attendance.policy import RegisterPolicy
+from campus.audit.models import Action
+from campus.audit.services import record_event
 
 COPIED = (
     "coordinator_name",
@@ -22,7 +25,7 @@ COPIED = (
 
 
 @transaction.atomic
-def copy_course(*, course: Course, term: Term, code: str, name: str, with_roster: bool) -> Course:
+def copy_course(*, course: Course, term: Term, code: str, name: str, with_roster: bool, user: User) -> Course:
     """A new class with the settings, the lecturers and, if wanted, the students of another; without its lectures.
 
     The students are those of today, or of the last day of a term that is over; they are enrolled from the first day of
@@ -43,4 +46,5 @@ def copy_course(*, course: Course, term: Term, code: str, name: str, with_roster
             for student, section in enrolled.values_list("student", "section")
         )
         mark_rosters_changed(courses=Course.objects.filter(pk=copied.pk))
+        record_event(user, Action.CHANGED_ROSTER, course=copied.pk, about=f"copied from course {course.pk}")
     return copied

@@ -34,9 +34,13 @@ def record_event(
     _entry(actor, action, student=student, lecture=lecture, course=course, about=about).save()
 
 
-def record_events(actor: AnyUser | None, action: Action, students: Iterable[int], *, about: str = "") -> None:
+def record_events(
+    actor: AnyUser | None, action: Action, students: Iterable[int], *, course: int | None = None, about: str = ""
+) -> None:
     """Note the same of several students, in one statement."""
-    AuditEntry.objects.bulk_create(_entry(actor, action, student=student, about=about) for student in students)
+    AuditEntry.objects.bulk_create(
+        _entry(actor, action, student=student, course=course, about=about) for student in students
+    )
 
 
 def _entry(actor: AnyUser | None, action: Action, *, about: str, **rows: int | None) -> AuditEntry:

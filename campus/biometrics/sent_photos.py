@@ -18,6 +18,8 @@ from django.utils import timezone
 from campus.academics.models import Course, Student
 from campus.accounts.names import display_name
 from campus.accounts.roles import AnyUser
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.biometrics.models import FacePhoto, SentPhoto
 from campus.biometrics.photo_faults import FAULTS, UNREADABLE, FaultWords
 from campus.biometrics.selectors import USABLE_VERDICTS
@@ -95,6 +97,7 @@ def send_photo(*, link: StudentLink, file: "File[Any]", name: str, replaces: uui
             photo.file.save(photo.original_name, file, save=False)
         photo.save(force_insert=True)
         jobs.CHECK_SENT_PHOTO.request(photo.pk)
+        record_event(None, Action.CHANGED_PHOTOS, student=link.student_id, about="sent by the student")
     log.info("photo link %s: photo %s was sent", link.pk, photo.pk)
     return photo
 

@@ -157,12 +157,15 @@ def confirm_photo(*, photo: FacePhoto, user: User) -> None:
     """A person says that the photo shows its student: from the next training on it counts, however it looks."""
     unconfirmed = FacePhoto.objects.filter(pk=photo.pk, confirmed_at=None)
     if unconfirmed.update(confirmed_at=timezone.now(), confirmed_by=display_name(user)):
+        record_event(user, Action.CHANGED_PHOTOS, student=photo.student_id, about=f"facephoto {photo.pk} confirmed")
         _mark_galleries_outdated(photo.student_id)
 
 
-def withdraw_photo_confirmation(*, photo: FacePhoto) -> None:
+def withdraw_photo_confirmation(*, photo: FacePhoto, user: User) -> None:
     """Take back that the photo shows its student: trainings leave it out again where it looks mislabelled."""
     if FacePhoto.objects.filter(pk=photo.pk).exclude(confirmed_at=None).update(confirmed_at=None, confirmed_by=""):
+        about = f"facephoto {photo.pk} not confirmed any more"
+        record_event(user, Action.CHANGED_PHOTOS, student=photo.student_id, about=about)
         _mark_galleries_outdated(photo.student_id)
 
 
@@ -392,7 +395,7 @@ def discard_gallery(*, gallery: Gallery, error: Message) -> None:
     Gallery.objects.filter(pk=gallery.pk).update(active=False, state=Gallery.State.FAILED, error=error)
 
 
-def activate_gallery(*, gallery: Gallery) -> None:
+def activate_gallery(*, gallery: Gallery, user: User) -> None:
     """Take attendance with this gallery until the next training. Raises UserError if it has no file."""
     with transaction.atomic():
         Course.objects.select_for_update().get(pk=gallery.course_id)
@@ -402,6 +405,7 @@ def activate_gallery(*, gallery: Gallery) -> None:
         Gallery.objects.filter(course=gallery.course_id, active=True).update(active=False)
         Gallery.objects.filter(pk=gallery.pk).update(active=True)
         _destroy_unused_galleries(gallery.course_id)
+        record_event(user, Action.TRAINED, course=gallery.course_id, about=f"gallery {gallery.pk} in use")
 
 
 def _destroy_unused_galleries(course: int) -> None:

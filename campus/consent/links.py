@@ -12,6 +12,8 @@ from django.utils import timezone
 from campus.academics.models import Student
 from campus.academics.selectors import students_for
 from campus.accounts.roles import AnyUser, sees_everything
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.common.link_tokens import link_token, read_link_token
 from campus.consent.models import StudentLink
 
@@ -44,6 +46,7 @@ def renew_student_link(*, student: Student, user: User) -> StudentLink:
         student=student,
         defaults={"key": uuid.uuid4(), "created_by": user, "expires_at": timezone.now() + LINK_LIFETIME},
     )
+    record_event(user, Action.CHANGED_STUDENT, student=student.pk, about="link to the own page made")
     return link
 
 
@@ -70,8 +73,9 @@ def make_missing_links(*, students: Iterable[Student], user: User) -> list[Stude
     return [renew_student_link(student=student, user=user) for student in students if student.pk not in valid]
 
 
-def withdraw_student_link(*, link: StudentLink) -> None:
+def withdraw_student_link(*, link: StudentLink, user: User) -> None:
     """End the link now, and delete what was sent by it and not approved."""
+    record_event(user, Action.CHANGED_STUDENT, student=link.student_id, about="link to the own page withdrawn")
     link.delete()
 
 

@@ -84,7 +84,9 @@ def test_an_exported_roster_has_the_column_where_somebody_is_in_a_section(course
 def test_sections_stay_with_a_copied_class_and_a_merged_student(course: Course) -> None:
     first = timezone.localdate()
     term = Term.objects.create(name="Next", first_day=first, last_day=first + timedelta(days=90))
-    copied = copy_course(course=course, term=term, code="CS101b", name="Computing", with_roster=True)
+    copied = copy_course(
+        course=course, term=term, code="CS101b", name="Computing", with_roster=True, user=factories.registrar()
+    )
     assert sections(copied) == ["A", "A", "Lab 2", ""]
     guest = factories.student(name="Guest", guest=True)
     factories.enrol(course, guest, section="B")

@@ -36,7 +36,7 @@ def test_a_mislabelled_photo_is_reported_with_the_student_it_resembles() -> None
     assert suspect["nearest_similarity"] > suspect["similarity"]
     confirm_photo(photo=wrong, user=factories.registrar())
     assert train_gallery(course).report["suspect_photos"] == {}, "a person said that it is Ann"
-    withdraw_photo_confirmation(photo=wrong)
+    withdraw_photo_confirmation(photo=wrong, user=factories.registrar())
     assert train_gallery(course).report["suspect_photos"] == gallery.report["suspect_photos"]
 
 

@@ -99,7 +99,7 @@ class PhotoViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[Fa
     def reopen(self, request: Request, pk: str) -> Response:
         """Take back that the photo shows its student."""
         photo = self.get_object()
-        withdraw_photo_confirmation(photo=photo)
+        withdraw_photo_confirmation(photo=photo, user=request_user(request))
         return self.respond_with(photo)
 
     @extend_schema(responses=PICTURE)
@@ -264,7 +264,7 @@ class LookAlikeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     @action(detail=True, methods=["post"], permission_classes=[IsRegistrar])
     def reopen(self, request: Request, pk: str) -> Response:
         """Take back that they are two people: they are asked about again."""
-        undo_separation(pair=self.get_object())
+        undo_separation(pair=self.get_object(), user=request_user(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -297,5 +297,5 @@ class GalleryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint[
     def activate(self, request: Request, pk: str) -> Response:
         """Go back to this earlier gallery. Attendance is taken with it from now on."""
         gallery = self.get_object()
-        activate_gallery(gallery=gallery)
+        activate_gallery(gallery=gallery, user=request_user(request))
         return self.respond_with(gallery)

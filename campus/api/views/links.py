@@ -52,7 +52,7 @@ class StudentLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
     @transaction.atomic
     def destroy(self, request: Request, pk: str) -> Response:
         """End a link, and delete what was sent by it and not approved."""
-        withdraw_student_link(link=self.get_object_for_update())
+        withdraw_student_link(link=self.get_object_for_update(), user=request_user(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

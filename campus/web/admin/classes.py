@@ -40,6 +40,7 @@ from campus.web.admin.base import (
     render_badge,
     render_change_link,
     render_link,
+    signed_in_user,
 )
 from campus.web.admin.documents import RegisterPolicyInline
 from campus.web.admin.photos import GALLERY_STATES, GalleryInline
@@ -273,7 +274,7 @@ class CourseAdmin(RegistrarAdmin):
         form = CopyForm(request.POST or None, initial={"code": course.code, "name": course.name})
         if form.is_valid():
             try:
-                copied = copy_course(course=course, **form.cleaned_data)
+                copied = copy_course(course=course, user=signed_in_user(request), **form.cleaned_data)
             except ValidationError as error:
                 form.add_error(None, error.messages)
             except UserError as error:

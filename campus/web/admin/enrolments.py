@@ -23,6 +23,7 @@ from campus.web.admin.base import (
     RegistrarAdmin,
     call_service,
     render_change_link,
+    signed_in_user,
 )
 from campus.web.roster_import import offer_to_look_again
 
@@ -114,7 +115,11 @@ class EnrolmentAdmin(RegistrarAdmin):
         form = StartForm(request.POST if "start" in request.POST else None, initial=selected)
         if form.is_valid():
             start = form.cleaned_data["start"]
-            count = call_service(request, lambda: set_enrolment_starts(enrolments=queryset, start=start), "")
+            count = call_service(
+                request,
+                lambda: set_enrolment_starts(enrolments=queryset, start=start, user=signed_in_user(request)),
+                "",
+            )
             if count is not None:
                 self.message_user(request, _("First day of enrolments changed: %(n)d.") % {"n": count})
                 offer_to_look_again(request, set(queryset.values_list("course", flat=True)))

@@ -262,7 +262,7 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
         gallery = get_object_or_404(galleries_for(request.user), pk=pk)
         chosen = get_object_or_404(photos_for(request.user).select_related("student"), pk=photo)
         if "undo" in request.POST:
-            services.withdraw_photo_confirmation(photo=chosen)
+            services.withdraw_photo_confirmation(photo=chosen, user=signed_in_user(request))
             done = _("The photo of %(name)s is checked again by the next training.")
         else:
             services.confirm_photo(photo=chosen, user=signed_in_user(request))
@@ -287,7 +287,11 @@ class GalleryAdmin(GalleryColumns, ReadOnlyMixin, RegistrarAdmin):
     )
     def activate(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
         gallery = get_object_or_404(galleries_for(request.user), pk=object_id)
-        call_service(request, lambda: services.activate_gallery(gallery=gallery), _("This gallery is now in use."))
+        call_service(
+            request,
+            lambda: services.activate_gallery(gallery=gallery, user=signed_in_user(request)),
+            _("This gallery is now in use."),
+        )
         return redirect_to_change(request, Gallery, object_id)
 
     def change_view(

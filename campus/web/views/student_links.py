@@ -83,7 +83,9 @@ def student_link(request: StaffRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         if request.POST.get("act") == "withdraw":
             _check_may(request, "consent.delete_studentlink")
-            withdraw_student_link(link=get_object_or_404(student_links_for(request.user), student=student))
+            withdraw_student_link(
+                link=get_object_or_404(student_links_for(request.user), student=student), user=request.user
+            )
             messages.success(request, _("The link of %(name)s is withdrawn.") % {"name": student.name})
         else:
             _check_may(request, "consent.add_studentlink")

@@ -40,7 +40,9 @@ def test_settings_lecturers_and_policy_are_copied_and_lectures_are_not(world: Wo
     )
     world.course.refresh_from_db()
     RegisterPolicy.objects.update_or_create(course=world.course, defaults={"required_percent": 61})
-    copied = copy_course(course=world.course, term=spring, code="NEW", name="New", with_roster=False)
+    copied = copy_course(
+        course=world.course, term=spring, code="NEW", name="New", with_roster=False, user=factories.registrar()
+    )
     copied = Course.objects.get(pk=copied.pk)
     assert (copied.code, copied.name, copied.term) == ("NEW", "New", spring)
     assert model_to_dict(copied, COPIED) == model_to_dict(world.course, COPIED)
@@ -57,7 +59,9 @@ def test_the_students_of_today_are_enrolled_from_the_first_day_of_the_term(world
     stays, leaves, left = (factories.student() for _ in range(3))
     for student, end in ((stays, None), (leaves, today), (left, today - timedelta(days=1))):
         world.course.enrolments.create(student=student, valid_from=date(2020, 1, 1), valid_to=end)
-    copied = copy_course(course=world.course, term=spring, code="NEW", name="New", with_roster=True)
+    copied = copy_course(
+        course=world.course, term=spring, code="NEW", name="New", with_roster=True, user=factories.registrar()
+    )
     assert {(row.student, row.valid_from, row.valid_to) for row in copied.enrolments.all()} == {
         (stays, spring.first_day, None),
         (leaves, spring.first_day, None),
@@ -73,11 +77,20 @@ def test_of_a_term_that_is_over_its_last_students_come_along(world: World, sprin
     world.course.enrolments.all().delete()
     student = factories.student()
     world.course.enrolments.create(student=student, valid_from=date(2021, 3, 1), valid_to=last)
-    copied = copy_course(course=world.course, term=spring, code="NEW", name="New", with_roster=True)
+    copied = copy_course(
+        course=world.course, term=spring, code="NEW", name="New", with_roster=True, user=factories.registrar()
+    )
     assert [row.student for row in copied.enrolments.all()] == [student]
 
 
 def test_a_code_that_is_taken_is_refused_and_nothing_is_left(world: World, spring: Term):
     with pytest.raises(ValidationError):
-        copy_course(course=world.course, term=spring, code=world.course.code.lower(), name="New", with_roster=True)
+        copy_course(
+            course=world.course,
+            term=spring,
+            code=world.course.code.lower(),
+            name="New",
+            with_roster=True,
+            user=factories.registrar(),
+        )
     assert not spring.courses.exists()

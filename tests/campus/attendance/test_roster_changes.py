@@ -44,7 +44,7 @@ def students(lecture: Lecture) -> set[int]:
 def test_an_earlier_start_gives_records_in_lectures_before(lecture: Lecture) -> None:
     (late,) = late_enrolments(lecture)
     before = lecture.records.get()
-    assert set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY) == 1
+    assert set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY, user=factories.registrar()) == 1
     recount_changed_rosters()
     assert students(lecture) == {before.student_id, late.student_id}
     assert lecture.records.get(pk=before.pk).updated_at == before.updated_at, "other records stay as they are"
@@ -52,10 +52,12 @@ def test_an_earlier_start_gives_records_in_lectures_before(lecture: Lecture) -> 
 
 def test_a_later_start_removes_records_that_nobody_set(lecture: Lecture) -> None:
     first, _second = Student.objects.order_by("pk")
-    set_enrolment_starts(enrolments=lecture.course.enrolments.all(), start=DAY)
+    set_enrolment_starts(enrolments=lecture.course.enrolments.all(), start=DAY, user=factories.registrar())
     recount_changed_rosters()
     set_override(record=lecture.records.get(student=first), status="late", reason="", user=factories.registrar())
-    set_enrolment_starts(enrolments=lecture.course.enrolments.all(), start=DAY + timedelta(days=1))
+    set_enrolment_starts(
+        enrolments=lecture.course.enrolments.all(), start=DAY + timedelta(days=1), user=factories.registrar()
+    )
     recount_changed_rosters()
     assert students(lecture) == {first.pk}
 
@@ -82,14 +84,14 @@ def test_single_enrolments_count_too(lecture: Lecture, change: str) -> None:
 def test_signed_off_and_uncounted_lectures_stay_as_they_are(lecture: Lecture) -> None:
     uncounted = factories.lecture(lecture.course)
     SignOff.objects.create(lecture=lecture, user_name="own")
-    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY)
+    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY, user=factories.registrar())
     recount_changed_rosters()
     assert lecture.records.count() == 1
     assert not uncounted.records.exists()
 
 
 def test_nothing_is_done_twice(lecture: Lecture) -> None:
-    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY)
+    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY, user=factories.registrar())
     recount_changed_rosters()
     AttendanceRecord.objects.all().delete()
     recount_changed_rosters()
@@ -99,7 +101,7 @@ def test_nothing_is_done_twice(lecture: Lecture) -> None:
 def test_no_enrolment_starts_after_its_end(lecture: Lecture) -> None:
     Enrolment.objects.update(valid_to=date(2027, 1, 1))
     with pytest.raises(UserError, match="ends before"):
-        set_enrolment_starts(enrolments=Enrolment.objects.all(), start=date(2027, 1, 2))
+        set_enrolment_starts(enrolments=Enrolment.objects.all(), start=date(2027, 1, 2), user=factories.registrar())
 
 
 def test_a_recording_that_failed_as_nobody_was_enrolled_is_counted_with_the_roster(
@@ -123,7 +125,7 @@ def test_a_recording_that_failed_as_nobody_was_enrolled_is_counted_with_the_rost
 def test_recordings_that_were_counted_before_an_enrolment_are_known(lecture: Lecture) -> None:
     courses = [lecture.course_id]
     assert not recordings_before_enrolment(courses)
-    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY)
+    set_enrolment_starts(enrolments=late_enrolments(lecture), start=DAY, user=factories.registrar())
     recount_changed_rosters()
     assert recordings_before_enrolment(courses).get().lecture == lecture
     assert not recordings_before_enrolment([factories.course().pk])

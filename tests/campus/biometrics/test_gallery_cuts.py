@@ -85,7 +85,7 @@ def test_a_student_is_cut_out_of_the_gallery_in_use_and_the_others_are_destroyed
     assert {file.name for file in media().walk("galleries")} == {now.path} != {path}
     old.refresh_from_db()
     with pytest.raises(UserError, match="no file any more"):
-        services.activate_gallery(gallery=old)
+        services.activate_gallery(gallery=old, user=factories.registrar())
     course.refresh_from_db()
     assert course.gallery_outdated_at, "the others are trained again, without this student's photos"
 

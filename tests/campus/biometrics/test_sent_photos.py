@@ -146,7 +146,7 @@ def test_with_the_link_goes_what_was_not_approved(link: StudentLink, registrar: 
     kept = approve_sent_photo(photo=judged(send(link)), user=registrar)
     judged(send(link, b"2"))
     if end == "withdrawn":
-        withdraw_student_link(link=link)
+        withdraw_student_link(link=link, user=factories.registrar())
     elif end == "expired":
         StudentLink.objects.update(expires_at=timezone.now() - ENDED_LINK_RETENTION + timedelta(hours=1))
         delete_expired_student_links()
@@ -196,7 +196,7 @@ def test_the_link_comes_by_e_mail_and_is_in_no_outbox(link: StudentLink, setting
 def test_a_withdrawn_link_is_not_sent(link: StudentLink, settings):
     settings.BASE_URL = "https://rollcall.example.org"
     queue_photo_request(link=link)
-    withdraw_student_link(link=link)
+    withdraw_student_link(link=link, user=factories.registrar())
     delivery = Delivery.objects.get()
     deliver(delivery=jobs.DELIVER.claim(delivery.pk, "test"))
     delivery.refresh_from_db()

@@ -114,20 +114,20 @@ def test_going_back_lasts_until_something_changes(course: Course) -> None:
     old = active_gallery(course)
     factories.photo(course.students.last())
     new = train(course)
-    services.activate_gallery(gallery=old)
+    services.activate_gallery(gallery=old, user=factories.registrar())
     assert active_gallery(course) == old
     assert not needs_training(course), "else the next recording would undo it"
-    services.activate_gallery(gallery=new)
+    services.activate_gallery(gallery=new, user=factories.registrar())
     assert active_gallery(course) == new
     local_path(old.path).unlink()
     with pytest.raises(UserError, match="no file any more"):
-        services.activate_gallery(gallery=old)
+        services.activate_gallery(gallery=old, user=factories.registrar())
 
 
 def test_old_files_go_and_the_one_in_use_stays(course: Course) -> None:
     first = active_gallery(course)
     rows = [train(course) for _ in range(services.MAX_KEPT_GALLERIES + 1)]
-    services.activate_gallery(gallery=first)
+    services.activate_gallery(gallery=first, user=factories.registrar())
     stray = local_path("galleries/stray.npz")
     young = stray.with_name("young.npz")
     for path in (stray, young):
