@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.blurring import BLUR_BLOCKS
 from recognition.captions import Colour, draw_caption
 from recognition.errors import RecognitionError, UnreadableRecording
 from recognition.files import atomic_write
@@ -35,7 +36,6 @@ MIN_TEXT_PX = 14
 MAX_STEPS_BRIDGED = 2.5  # between samples, for a box that goes on
 MAX_SECONDS_BLURRED_ON = 10.0  # while a face is hidden or not found
 BLUR_MARGIN = 0.3  # of the box, on each side
-BLUR_BLOCKS = 5  # across a face: nobody can be told from these
 TICKS = 90_000  # a second
 
 

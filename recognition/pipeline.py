@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.blurring import blur_crop
 from recognition.detection.alignment import align_face
 from recognition.detection.detector import Detector
 from recognition.detection.quality import assess_face, judge_enrolment_photo
@@ -154,7 +155,12 @@ def _finish_track(
         embeddings=embeddings,
         qualities=qualities,
         crops=tuple(
-            Crop(time=observation.time, quality=observation.quality, jpeg=jpeg(observation.stored_crop))
+            Crop(
+                time=observation.time,
+                quality=observation.quality,
+                jpeg=jpeg(observation.stored_crop),
+                blurred=blur_crop(observation.stored_crop),
+            )
             for observation in shown
         ),
         motion=open_track.motion,

@@ -129,13 +129,15 @@ class Crop:
     """A picture of a face that is kept as evidence: JPEG bytes, as `embedding/stored_crops.py` cuts them, its time, and
     its quality (0..1).
 
-    `box` is where in the frame it was, which is filled in by the vote.
+    `box` is where in the frame it was, which is filled in by the vote. `blurred` is a PNG of a few pixels, which pages
+    show in its place.
     """
 
     time: float
     quality: float
     jpeg: bytes
     box: Box | None = None
+    blurred: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

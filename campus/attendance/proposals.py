@@ -1,5 +1,6 @@
 """The machine's proposals: who was seen in a recording, and the status that follows for each student of the lecture."""
 
+import base64
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -100,13 +101,17 @@ def save_attendance(*, recording: Recording, attendance: Attendance) -> None:
 
 
 def _store_crops(recording: Recording, crops: Iterable[Crop]) -> list[dict[str, object]]:
-    """Write the crops under names that follow from their content, so that the same vote writes the same files."""
+    """Write the crops under names that follow from their content, so that the same vote writes the same files. The best
+    one has a blurred picture with it, which pages show until somebody asks for the face.
+    """
     stored: list[dict[str, object]] = []
     for crop in crops:
         name = f"crops/{recording.pk}/{hashlib.sha256(crop.jpeg).hexdigest()[:32]}.jpg"
         if not media().exists(name):
             write_media(name, crop.jpeg)
         stored.append({"file": name, "time": crop.time, "quality": crop.quality, "box": crop.box})
+        if len(stored) == 1 and crop.blurred:
+            stored[0]["blurred"] = base64.b64encode(crop.blurred).decode()
     return stored
 
 

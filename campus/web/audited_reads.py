@@ -29,6 +29,7 @@ LECTURE_FACE: Final = Subject("biometrics.LectureFace", lecture="lecture_id", co
 RECORDING: Final = Subject("recordings.Recording", lecture="lecture_id", course="lecture__course_id")
 RECORD: Final = Subject("attendance.AttendanceRecord", "student_id", "lecture_id", "lecture__course_id")
 REPORT: Final = Subject("attendance.Report", lecture="lecture_id", course="course_id")
+CONSENT: Final = Subject("consent.Consent", student="student_id")
 EXCUSE: Final = Subject("attendance.Excuse", student="student_id")
 # Not of each student: a lecture's page has a picture of everybody.
 SIGHTING, UNKNOWN, SNAPSHOT = (
@@ -102,6 +103,8 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "api-student-list": (Action.SAW_STUDENT, None),
     "api-student-detail": (Action.SAW_STUDENT, STUDENT),
     "api-student-history": (Action.SAW_STUDENT, STUDENT),
+    "api-consent-list": (Action.SAW_STUDENT, None),
+    "api-consent-detail": (Action.SAW_STUDENT, CONSENT),
     "api-enrolment-list": (Action.SAW_STUDENT, None),
     "api-enrolment-detail": (Action.SAW_STUDENT, ENROLMENT),
     "api-attendance-list": (Action.SAW_REGISTER, None),
@@ -126,10 +129,12 @@ NOTED_ELSEWHERE: Final = {
     "student-data",
 }
 DOWNLOADS: Final = {Action.EXPORTED, Action.EXPORTED_AUDIT_LOG}
+# Faces of people whom nobody was matched with: each look at one is in the log.
+EACH_LOOK: Final = {"unknown-person-crop", "api-unknown-picture"}
 
 
 def record_reads(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Middleware: a page is in the log once an hour for each person, a download each time."""
+    """Middleware: a page is in the log once an hour for each person, a download or a stranger's face each time."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -158,8 +163,10 @@ def _record(request: HttpRequest, action: Action, subject: Subject | None) -> No
         return
     arguments = request.resolver_match.kwargs
     rows = _find_rows(subject, arguments.get("pk") or arguments.get("object_id")) if subject else {}
-    about = f"{request.resolver_match.view_name} {arguments.get('kind', '')}".strip()
-    record = record_event if action in DOWNLOADS else record_read
+    route = request.resolver_match.view_name
+    is_each = action in DOWNLOADS or route in EACH_LOOK
+    about = f"{route} {arguments['pk'] if route in EACH_LOOK else arguments.get('kind', '')}".strip()
+    record = record_event if is_each else record_read
     record(request.user, action, about=about, **rows)
 
 

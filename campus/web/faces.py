@@ -38,6 +38,12 @@ def crop_pictures(appearance: Appearance | None) -> list[Picture]:
     ]
 
 
+def blurred_picture(appearance: Appearance) -> str:
+    """The address of the best crop's blurred picture, which holds the picture itself; empty where there is none."""
+    blurred = appearance.crops[0].get("blurred") if appearance.crops else ""
+    return f"data:image/png;base64,{blurred}" if blurred else ""
+
+
 def enrolment_face_urls(user: AnyUser, students: Collection[int]) -> dict[int, list[str]]:
     """By student id, the URLs of the faces of the best enrolment photos, best first, at most MAX_ENROLMENT_FACES."""
     faces: dict[int, list[str]] = {}

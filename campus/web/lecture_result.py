@@ -13,7 +13,7 @@ from campus.attendance.models import AttendanceChange, AttendanceRecord, FaceOve
 from campus.attendance.selectors import changes_for, evidence_by_student, unknown_people_for, why_not_recognisable
 from campus.common.messages import LocalizedMessage, localize
 from campus.recordings.models import Recording
-from campus.web.faces import Picture, best_pictures, crop_pictures, enrolment_face_urls
+from campus.web.faces import Picture, best_pictures, blurred_picture, crop_pictures, enrolment_face_urls
 from campus.web.roll_table import FILTERS, RollTable, build_roll_table
 from campus.web.timeline import Timeline, build_timeline
 
@@ -52,6 +52,15 @@ class UnknownFace:
     person: UnknownPerson
     pictures: list[Picture]
     seconds: float
+
+    @property
+    def blurred(self) -> str:
+        return blurred_picture(self.person)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a student by now: all others were matched with nobody, and are blurred until asked for."""
+        return self.person.override is not None and self.person.override.student_id is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The result of a segment as a file, on its way from where it was made to the vote: one npz file, never a pickle."""
 
+import base64
 import io
 import json
 from typing import Any
@@ -27,6 +28,7 @@ def dump_segment_result(result: SegmentResult) -> bytes:
             for track in result.tracks
         ],
         "crops": [[(crop.time, crop.quality) for crop in track.crops] for track in result.tracks],
+        "blurred": [[base64.b64encode(crop.blurred).decode() for crop in track.crops] for track in result.tracks],
     }
     arrays: dict[str, Any] = {}
     for i, track in enumerate(result.tracks):
@@ -56,7 +58,12 @@ def load_segment_result(content: bytes) -> SegmentResult:
                     embeddings=arrays[f"{i}.embeddings"],
                     qualities=arrays[f"{i}.qualities"],
                     crops=tuple(
-                        Crop(time=time, quality=quality, jpeg=arrays[f"{i}.crop{j}"].tobytes())
+                        Crop(
+                            time=time,
+                            quality=quality,
+                            jpeg=arrays[f"{i}.crop{j}"].tobytes(),
+                            blurred=base64.b64decode(manifest["blurred"][i][j]) if "blurred" in manifest else b"",
+                        )
                         for j, (time, quality) in enumerate(crops)
                     ),
                     motion=manifest["motions"][i],

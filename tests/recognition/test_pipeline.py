@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.blurring import BLUR_BLOCKS
 from recognition.detection.detector import Detector
 from recognition.embedding import Embedder, load_embedder
 from recognition.errors import Cancelled, UnreadableRecording
@@ -48,6 +49,8 @@ def test_two_people_in_a_clip_are_two_tracks(embedder: Embedder, shared_data: Pa
         assert np.linalg.norm(track.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
         assert 1 <= len(track.crops) <= 3
         assert all(crop.jpeg.startswith(b"\xff\xd8") for crop in track.crops)
+        sizes = {Image.open(io.BytesIO(crop.blurred)).size for crop in track.crops}
+        assert sizes == {(BLUR_BLOCKS, BLUR_BLOCKS)}
     assert result.embedder == "dlib-resnet-v1"
 
 

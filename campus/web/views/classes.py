@@ -34,7 +34,7 @@ from campus.recordings.selectors import (
 )
 from campus.web.agenda import agenda_for
 from campus.web.class_page import build_class_head
-from campus.web.faces import crop_pictures
+from campus.web.faces import blurred_picture, crop_pictures
 from campus.web.forms import ClassListForm, LectureChangeForm, LectureForm, UploadForm
 from campus.web.inline_forms import render_form
 from campus.web.lecture_result import build_lecture_result
@@ -126,7 +126,7 @@ def unknown_people(request: StaffRequest, pk: int) -> HttpResponse:
     """Who comes to several lectures of the class and is still unknown."""
     course = get_object_or_404(courses_for(request.user), pk=pk)
     people = [
-        (person, [(face, crop_pictures(face)[:1]) for face in person.appearances])
+        (person, [(face, crop_pictures(face)[:1], blurred_picture(face)) for face in person.appearances])
         for person in recurring_people(request.user, course)
     ]
     context = {"course": course, "people": people, "lecture_count": count_held_lectures(course)}

@@ -41,7 +41,9 @@ def crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
 @require_safe
 @login_required
 def unknown_person_crop(request: StaffRequest, pk: int, n: int) -> FileResponse:
-    return _crop(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
+    response = _crop(get_object_or_404(unknown_people_for(request.user), pk=pk), n)
+    response["Cache-Control"] = "no-store"  # each look is in the audit log
+    return response
 
 
 @require_safe

@@ -252,6 +252,9 @@ def test_a_person_of_several_lectures_is_found_from_the_class_and_named_in_all(
     )
     page = lecturer.get(reverse("recurring-people", args=[world.course.pk])).content.decode()
     assert "In 2 of 2 lectures" in page
+    face = reverse("unknown-person-crop", args=[world.unknown.pk, 0])
+    assert face not in page
+    assert face in lecturer.get(reverse("recurring-people", args=[world.course.pk]), {"faces": ""}).content.decode()
     assert f"Most like {absent.name}" in " ".join(page.split())
     url = reverse("unknown-person", args=[world.unknown.pk])
     assert "The same person in other lectures" in lecturer.get(url).content.decode()

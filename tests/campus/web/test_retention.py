@@ -1,8 +1,10 @@
 """The pages of retention: the rules in words, who may change them, what they deleted, and legal holds."""
 
+import base64
 import re
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -16,6 +18,7 @@ from campus.privacy.legal_holds import place_hold
 from campus.privacy.models import LegalHold, RetentionRule
 from campus.privacy.retention import apply_retention
 from campus.privacy.retention_terms import TERMS, Terms
+from recognition.blurring import blur_crop
 from tests.campus import factories
 
 pytestmark = pytest.mark.django_db
@@ -125,14 +128,20 @@ def test_a_held_student_cannot_be_erased_and_the_page_says_why(lecture):
     assert "A legal hold is in force: Appeal 7." in response.content.decode()
 
 
-def test_faces_of_strangers_are_shown_when_asked_for_and_each_look_is_logged(lecture):
+def test_faces_of_strangers_are_blurred_until_asked_for_and_each_look_is_logged(lecture):
     own = lecture.course.lecturers.get()
     client, stranger = logged_in(own), UnknownPerson.objects.get()
+    blurred = base64.b64encode(blur_crop(np.zeros((40, 40, 3), np.uint8))).decode()
+    UnknownPerson.objects.update(crops=[{**stranger.crops[0], "blurred": blurred}])
     picture = reverse("unknown-person-crop", args=[stranger.pk, 0])
     where = reverse("lecture", args=[lecture.pk])
-    assert picture not in client.get(where).content.decode()
+    page = client.get(where).content.decode()
+    assert f"data:image/png;base64,{blurred}" in page
+    assert picture not in page
     assert picture in client.get(where + "?faces").content.decode()
     assert not AuditEntry.objects.filter(action=Action.SAW_FACES).exists()
     for _ in range(2):
-        assert client.get(picture).status_code == 200
-    assert AuditEntry.objects.filter(action=Action.SAW_FACES, actor_id=own.pk, lecture_id=lecture.pk).count() == 1
+        look = client.get(picture)
+        assert (look.status_code, look["Cache-Control"]) == (200, "no-store")
+    looks = AuditEntry.objects.filter(action=Action.SAW_FACES, actor_id=own.pk, lecture_id=lecture.pk)
+    assert list(looks.values_list("about", flat=True)) == [f"unknown-person-crop {stranger.pk}"] * 2
