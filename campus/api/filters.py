@@ -27,7 +27,7 @@ from campus.biometrics.selectors import enrolments_lacking_photos
 from campus.cctv.models import Collection, FootageFile
 from campus.cctv.selectors import awaiting_assignment, without_lecture
 from campus.common.days import FIRST_DAY, LAST_DAY, OUT_OF_RANGE
-from campus.consent.models import StudentLink
+from campus.consent.models import Consent, StudentLink
 from campus.outbox.models import Delivery, Webhook
 from campus.recordings.models import Recording
 
@@ -129,6 +129,15 @@ class PhotoFilter(filters.FilterSet):
     class Meta:
         model = FacePhoto
         fields = ["state"]
+
+
+class ConsentFilter(filters.FilterSet):
+    student = IdFilter("student")
+    course = IdFilter("student__enrolments__course", distinct=True)
+
+    class Meta:
+        model = Consent
+        fields = ["is_current", "given"]
 
 
 class StudentLinkFilter(filters.FilterSet):

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from campus.academics.models import Lecture
-from campus.accounts.roles import is_registrar, sees_everything
+from campus.accounts.roles import is_administrator, is_registrar, sees_everything
 from campus.attendance.selectors import can_edit_result
 
 
@@ -32,6 +32,14 @@ class IsRegistrarOrReadOnly(IsRegistrar):
     def has_permission(self, request: Request, view: APIView) -> bool:
         reads = request.method in SAFE_METHODS and IsAuthenticated().has_permission(request, view)
         return reads or super().has_permission(request, view)
+
+
+class IsAdministratorOrReadOnly(IsAuthenticated):
+    message = gettext_lazy("Only an administrator may do this.")
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        reads = request.method in SAFE_METHODS
+        return super().has_permission(request, view) and (reads or is_administrator(request_user(request)))
 
 
 class CanSeeEverything(IsAuthenticated):

@@ -25,7 +25,7 @@ from campus.api.views.evidence import AnnotatedVideoViewSet, SightingViewSet, Sn
 from campus.api.views.imports import FileImportViewSet
 from campus.api.views.links import InvitationViewSet, StudentLinkViewSet
 from campus.api.views.outbox import DeliveryViewSet, WebhookViewSet
-from campus.api.views.privacy import ErasureViewSet
+from campus.api.views.privacy import ConsentViewSet, ErasureViewSet, LegalHoldViewSet, RetentionView
 from campus.api.views.recordings import RecordingViewSet
 from campus.api.views.timetable import HolidayViewSet, RoomViewSet, SeriesViewSet, TermViewSet
 from campus.api.views.token import TokenView
@@ -53,6 +53,8 @@ router.register("snapshots", SnapshotViewSet, "api-snapshot")
 router.register("annotated-videos", AnnotatedVideoViewSet, "api-annotated-video")
 router.register("unknown", UnknownPersonViewSet, "api-unknown")
 router.register("excuses", ExcuseViewSet, "api-excuse")
+router.register("consents", ConsentViewSet, "api-consent")
+router.register("legal-holds", LegalHoldViewSet, "api-legal-hold")
 router.register("erasures", ErasureViewSet, "api-erasure")
 router.register("changes", ChangeViewSet, "api-change")
 router.register("reports", ReportViewSet, "api-report")
@@ -74,6 +76,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/", UploadView.as_view(), name="api-upload"),
     path("uploads/<uuid:pk>/parts/", UploadPartsView.as_view(), name="api-upload-parts"),
     path("change-feed/", ChangeFeedView.as_view(), name="api-change-feed"),
+    path("retention/", RetentionView.as_view(), name="api-retention"),
     path("me/", MeView.as_view(), name="api-me"),
     path("token/", TokenView.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -9,6 +9,7 @@ from django.utils import timezone, translation
 from campus.academics.models import Course, Enrolment, Student
 from campus.accounts.institution import get_institution
 from campus.accounts.models import Institution
+from campus.accounts.roles import AnyUser, sees_everything
 from campus.consent.models import Consent, ConsentText
 
 
@@ -79,6 +80,11 @@ def consent_state(consent: Consent | None) -> ConsentState:
     if not consent.given:
         return ConsentState.REFUSED
     return ConsentState.GIVEN if consent.is_active else ConsentState.EXPIRED
+
+
+def consents_for(user: AnyUser) -> QuerySet[Consent]:
+    """All answers, for who looks after all classes."""
+    return Consent.objects.all() if sees_everything(user) else Consent.objects.none()
 
 
 def current_consents(students: Collection[int]) -> dict[int, Consent]:

@@ -124,6 +124,12 @@ TERMS: Final[dict[Kind, Term]] = {
         is_per_class=True,
         min_days=30,
     ),
+    Kind.STUDENTS: Term(
+        days=365,
+        before=_("Students of whom there is no attendance are deleted"),
+        after=_("days after their last class has ended; others stay as long as their attendance"),
+        min_days=30,
+    ),
 }
 
 
@@ -146,6 +152,10 @@ class Terms:
     def differs(self, kind: Kind, course: int) -> bool:
         """Whether the class has a term of its own."""
         return (kind, course) in self._rules
+
+    def own_days(self, course: int) -> dict[Kind, int | None]:
+        """In which terms a class differs."""
+        return {kind: days for (kind, pk), days in self._rules.items() if pk == course}
 
     def before(self, kind: Kind, course: int | None = None, *, extra: Kind | None = None) -> datetime | None:
         """What happened before this moment is due; None: nothing is. `extra`: a term that goes before this one."""

@@ -42,6 +42,8 @@ from campus.common.periodic_tasks import COLLECT_FOOTAGE
 from campus.common.storage import clear_storage
 from campus.connections.models import Connection, ConnectionRun
 from campus.consent.links import renew_student_link, student_link_token
+from campus.consent.models import Consent
+from campus.consent.services import record_answer
 from campus.identity.models import IdentityProvider
 from campus.outbox.models import Delivery, MessageSettings, Webhook
 from campus.outbox.opt_ins import record_opt_in
@@ -218,6 +220,7 @@ def things(world: World) -> dict[str, object]:
             user=world.registrar, course=world.course, kind=FileImport.Kind.ROSTER, original_name="roster.csv"
         ).pk,
         "legal-holds": LegalHold.objects.create(lecture=factories.lecture(), reason="x", user_name="registrar").pk,
+        "consents": record_answer(student=world.student, given=True, method=Consent.Method.PAPER).pk,
         "erasures": Erasure.objects.create(
             kind=Erasure.Kind.STUDENT, subject=world.record.student_id, requested_by_name="registrar"
         ).pk,

@@ -99,6 +99,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
             "early_minutes",
             "strictness",
             "embedder",
+            "automatic_marking",
             "register_policy",
             "rates",
         ]
@@ -122,7 +123,7 @@ class StudentDetailsSerializer(StudentSerializer):
     """With the details that only the office sees."""
 
     class Meta(StudentSerializer.Meta):
-        fields = [*StudentSerializer.Meta.fields, "guardian_phone"]
+        fields = [*StudentSerializer.Meta.fields, "guardian_phone", "automatic_marking"]
 
 
 class MergeSerializer(serializers.Serializer[Any]):

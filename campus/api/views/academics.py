@@ -28,7 +28,7 @@ from campus.api.permissions import IsRegistrar, IsRegistrarOrReadOnly, check_not
 from campus.api.serializers import academics as serializers
 from campus.api.serializers.attendance import ClassHistorySerializer, ClassWeeksSerializer
 from campus.api.serializers.common import DaysSerializer
-from campus.api.serializers.privacy import ErasureSerializer
+from campus.api.serializers.privacy import CourseRetentionSerializer, ErasureSerializer
 from campus.api.views.attendance import LectureResultActions
 from campus.api.views.calendars import LectureImportActions
 from campus.api.views.documents import CourseExportActions, LectureExportActions
@@ -38,7 +38,9 @@ from campus.attendance.services import save_policy
 from campus.attendance.student_merge import merge_guest
 from campus.biometrics.models import Gallery
 from campus.biometrics.services import set_embedder
+from campus.consent.services import set_course_marking, set_student_marking
 from campus.privacy.erasure import request_course_erasure, request_student_erasure
+from campus.privacy.retention_terms import Kind, Terms, set_rules
 
 
 class MeView(APIView):
@@ -86,17 +88,22 @@ class CourseViewSet(
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a class: its lecturers, attendance policy, match strictness or face model."""
+        """Change a class: its lecturers, attendance policy, match strictness, face model, or whether faces are
+        recognised in it.
+        """
         course = self.get_object_for_update()
         serializer = self.get_serializer(course, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = dict(serializer.validated_data)
+        marking = changes.pop("automatic_marking", course.automatic_marking)
         embedder, policy = changes.pop("embedder", course.embedder), changes.pop("register_policy", {})
         save_course(course=course, **changes)
         if policy:
             save_policy(course=course, **policy)
         if embedder != course.embedder:
             set_embedder(course=course, embedder=embedder)
+        if marking != course.automatic_marking:
+            set_course_marking(course=course, automatic=marking, user=request_user(request))
         return self.respond_with(course)
 
     @extend_schema(request=None, responses={202: ErasureSerializer})
@@ -105,6 +112,28 @@ class CourseViewSet(
         """Erase a class with all that was done in it. Its students stay."""
         erasure = request_course_erasure(course=self.get_object_for_update(), user=request_user(request))
         return Response(ErasureSerializer(erasure).data, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses=CourseRetentionSerializer)
+    @action(detail=True)
+    def retention(self, request: Request, pk: str) -> Response:
+        """In how many days the class's retention terms differ from those of the institution."""
+        return self._retention_of(self.get_object())
+
+    @extend_schema(request=CourseRetentionSerializer, responses=CourseRetentionSerializer)
+    @retention.mapping.patch
+    @transaction.atomic
+    def change_retention(self, request: Request, pk: str) -> Response:
+        """Change retention terms of the class; null: as in the institution."""
+        course = self.get_object()
+        serializer = CourseRetentionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        days = Terms().own_days(course.pk) | {Kind(kind): number for kind, number in serializer.validated_data.items()}
+        own = {kind: number for kind, number in days.items() if number is not None}
+        set_rules(course=course, days=own, user=request_user(request))
+        return self._retention_of(course)
+
+    def _retention_of(self, course: Course) -> Response:
+        return Response({kind.value: days for kind, days in Terms().own_days(course.pk).items()})
 
     @extend_schema(parameters=[serializers.WeeklySerializer], responses=ClassWeeksSerializer(many=True), filters=False)
     @action(detail=False, pagination_class=None, filter_backends=[])
@@ -135,11 +164,17 @@ class StudentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Cr
 
     @transaction.atomic
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a student."""
+        """Change a student, or whether the student's face may be recognised at all."""
         student = self.get_object_for_update()
         serializer = self.get_serializer(student, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return self.respond_with(validate_and_save(student, **serializer.validated_data))
+        changes = dict(serializer.validated_data)
+        marking = changes.pop("automatic_marking", student.automatic_marking)
+        if changes:
+            validate_and_save(student, **changes)
+        if marking != student.automatic_marking:
+            set_student_marking(student=student, automatic=marking, user=request_user(request))
+        return self.respond_with(student)
 
     @extend_schema(parameters=[DaysSerializer], responses=ClassHistorySerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)

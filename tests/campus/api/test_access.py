@@ -16,12 +16,16 @@ from campus.accounts.roles import Role
 from campus.api.urls import router
 from campus.attendance.models import AnnotatedVideo, Excuse, Snapshot
 from campus.attendance.overrides import set_override
+from campus.audit.models import Action, AuditEntry
 from campus.biometrics.models import LectureFace, LookAlike, PhotoImport
 from campus.cctv.models import Camera, Collection, FootageFile, Source
 from campus.consent.links import renew_student_link
-from campus.consent.models import StudentLink
+from campus.consent.models import Consent, StudentLink
+from campus.consent.services import record_answer
 from campus.outbox.models import Delivery, Webhook
 from campus.privacy.erasure import request_student_erasure
+from campus.privacy.legal_holds import place_hold
+from campus.privacy.models import LegalHold
 from tests.campus import factories
 from tests.campus.conftest import World
 
@@ -161,6 +165,7 @@ class TestCourses(Matrix):
         ("patch", "", {"late_minutes": 15}, 200),
         ("post", "roster/", None, 400),  # no file
         ("get", "roster/xlsx/", None, 200),
+        ("patch", "retention/", {"footage": 5}, 200),
         ("post", "erase/", None, 202),
     ]
 
@@ -179,6 +184,76 @@ class TestStudents(Matrix):
         assert set(api.get(self.detail(world)).json()) == {"id", "number", "name", "surname", "email", "guest"}
         api.force_authenticate(world.registrar)
         assert "guardian_phone" in api.get(self.detail(world)).json()
+
+
+class TestConsents(Matrix):
+    path, private = "consents", "registrar"
+
+    def row(self, world: World) -> Any:
+        return Consent.objects.filter(is_current=True).first() or record_answer(
+            student=world.student, given=True, method=Consent.Method.PAPER, user=world.registrar
+        )
+
+    def test_a_registrars_program_records_answers(self, api: APIClient, world: World):
+        api.force_authenticate(world.own)
+        assert api.post(self.listing(), {"student": world.student.pk, "given": True}).status_code == 403
+        api.force_authenticate(world.registrar)
+        sent = {"student": world.student.pk, "given": True, "method": "paper", "at": "2026-09-01T10:00:00+02:00"}
+        answer = api.post(self.listing(), sent, format="json").json()
+        assert (answer["student"], answer["method"], answer["is_active"]) == (world.student.pk, "paper", True)
+        assert answer["recorded_by"] == "registrar"
+        assert api.post(self.listing(), sent | {"method": "link"}, format="json").status_code == 400
+        assert api.post(self.listing(), sent | {"at": "2126-09-01T10:00:00Z"}, format="json").status_code == 400
+        assert api.post(self.listing(), sent | {"given": False}, format="json").status_code == 201
+        assert not api.get(self.listing(), {"student": world.student.pk, "is_current": True}).json()["results"][0][
+            "given"
+        ]
+        for where, path in ((world.student, "students"), (world.course, "courses")):
+            address = f"/api/v1/{path}/{where.pk}/"
+            assert api.patch(address, {"automatic_marking": False}, format="json").json()["automatic_marking"] is False
+        assert set(AuditEntry.objects.filter(about="automatic marking: False").values_list("action", flat=True)) == {
+            Action.CHANGED_STUDENT,
+            Action.CHANGED_CLASS,
+        }
+
+
+class TestLegalHolds(Matrix):
+    path, private = "legal-holds", "registrar"
+    registrars = [("delete", "", None, 204)]
+    never = ("put", "patch")
+
+    def row(self, world: World) -> Any:
+        return LegalHold.objects.first() or place_hold(
+            subject=world.lecture, reason="Case 7", until=None, user=world.registrar
+        )
+
+    def test_a_hold_is_of_one_thing(self, api: APIClient, world: World):
+        api.force_authenticate(world.registrar)
+        for sent, code in (
+            ({"course": world.course.pk}, 201),
+            ({"student": world.student.pk, "until": "2126-01-31"}, 201),
+            ({"student": world.student.pk, "until": "2006-01-31"}, 400),
+            ({"student": world.student.pk, "course": world.course.pk}, 400),
+            ({}, 400),
+        ):
+            assert api.post(self.listing(), {"reason": "Case 7", **sent}, format="json").status_code == code, sent
+
+
+def test_retention_terms_are_changed_by_who_may(api: APIClient, world: World):
+    whole, own = "/api/v1/retention/", f"/api/v1/courses/{world.course.pk}/retention/"
+    api.force_authenticate(world.own)
+    assert api.get(whole).status_code == 403
+    assert api.patch(own, {"footage": 3}, format="json").status_code == 403
+    api.force_authenticate(world.registrar)
+    assert api.get(whole).json()["footage"] == 7
+    assert api.patch(whole, {"footage": 3}, format="json").status_code == 403
+    assert api.patch(own, {"footage": 3, "crops": 5}, format="json").json() == {"footage": 3, "crops": 5}
+    assert api.patch(own, {"crops": None}, format="json").json() == {"footage": 3}
+    api.force_authenticate(factories.person(Role.ADMINISTRATOR))
+    changed = api.patch(whole, {"attendance": 365, "footage": None}, format="json").json()
+    assert (changed["attendance"], changed["footage"], changed["crops"]) == (365, None, 30)
+    assert api.patch(whole, {"attendance": 1}, format="json").status_code == 400
+    assert api.get(own).json() == {"footage": 3}
 
 
 class TestErasures(Matrix):
