@@ -25,7 +25,10 @@ from campus.common import jobs
 from campus.privacy import erasure_steps as steps
 from campus.privacy.legal_holds import refuse_if_held
 from campus.privacy.models import Erasure
+from campus.privacy.namesakes import namesakes_words
 from campus.privacy.texts import Terms
+from campus.recordings.models import Upload
+from campus.recordings.uploads import delete_upload
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +67,14 @@ def request_student_erasure(*, student: Student, user: User | None) -> Erasure:
     and UserError where a legal hold is in force.
     """
     refuse_if_held(student=student)
-    words = {
-        str(student),
-        student.name,
-        f"{student.surname}, {student.given_name}",
-        student.email,
-        student.guardian_phone,
-    }
+    names = {student.name, f"{student.surname}, {student.given_name}"}
+    words = {str(student), student.email, student.guardian_phone}
     words |= set(student.photos.values_list("sha256", flat=True))
     if len(student.number) >= MIN_NUMBER_LENGTH:
         words.add(student.number)
-    erasure = _request(Erasure.Kind.STUDENT, student.pk, words, user)
+    others = namesakes_words(student, names)
+    terms = {"words": words | names} if others is None else {"words": words, "shared": names, "others": others}
+    erasure = _request(Erasure.Kind.STUDENT, student.pk, terms, user)
     today = timezone.localdate()
     Enrolment.objects.filter(student=student, valid_to=None).update(valid_to=today)
     Embedding.objects.filter(photo__student=student).delete()
@@ -91,10 +91,12 @@ def request_course_erasure(*, course: Course, user: User | None) -> Erasure:
     and UserError where a legal hold is in force.
     """
     refuse_if_held(course=course)
-    return _request(Erasure.Kind.COURSE, course.pk, {course.code}, user)
+    for upload in Upload.objects.filter(lecture__course=course):
+        delete_upload(upload=upload)  # at once: nobody can send more of it, and its parts leave the store
+    return _request(Erasure.Kind.COURSE, course.pk, {"words": {course.code}}, user)
 
 
-def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User | None) -> Erasure:
+def _request(kind: Erasure.Kind, subject: int, terms: dict[str, set[str]], user: User | None) -> Erasure:
     if user and not is_registrar(user):
         raise PermissionDenied
     erasure, created = Erasure.objects.get_or_create(
@@ -102,7 +104,7 @@ def _request(kind: Erasure.Kind, subject: int, words: set[str], user: User | Non
         subject=subject,
         state=Erasure.State.QUEUED,
         defaults={
-            "terms": json.dumps(sorted(filter(None, words))),
+            "terms": json.dumps({group: sorted(filter(None, words)) for group, words in terms.items()}),
             "requested_by": user,
             "requested_by_name": display_name(user) if user else AFTER_RESTORE,
         },
@@ -120,7 +122,7 @@ def erase(*, erasure: Erasure) -> None:
     Raises Postponed where something is still in work that may bring the student back; what has come back is erased too.
     """
     name = steps.erased_name(erasure.kind, erasure.subject)
-    terms = Terms.of(json.loads(erasure.terms), replacement=name)
+    terms = Terms.of(**json.loads(erasure.terms), replacement=name)
     _do_steps(erasure, terms)
     if erasure.kind == Erasure.Kind.STUDENT:
         steps.write_workbooks(erasure.subject)
@@ -130,8 +132,9 @@ def erase(*, erasure: Erasure) -> None:
             erasure.steps = []
             _do_steps(erasure, terms)
             steps.write_workbooks(erasure.subject)
+        erasure.doubtful = steps.find_doubtful_texts(erasure.subject, terms)
     steps.clean_database()
-    jobs.finish(erasure, Erasure.State.DONE, terms=b"", finished_at=timezone.now())
+    jobs.finish(erasure, Erasure.State.DONE, terms=b"", doubtful=erasure.doubtful, finished_at=timezone.now())
     record_event(None, Action.ERASED, about=f"{erasure.pk}: done", **{erasure.kind: erasure.subject})
     log.info("erasure %s: done", erasure.pk)
 

@@ -3,12 +3,13 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Cast
@@ -83,6 +84,9 @@ WRITTEN: tuple[type[models.Model], ...] = (
 )
 Row = TypeVar("Row", bound=models.Model)
 NO_REASON = "-"
+LOG_TEXTS, MESSAGE_TEXTS = ("object_repr", "change_message"), ("subject", "body", "topic")
+CORRECTION_TEXTS, PHOTO_IMPORT_TEXTS = ("about", "reason"), ("skipped", "original_name")
+ROSTER_TEXTS = ("original_name", "content")
 WORKBOOK_NAME = re.compile(r"(.*/)?(Report_for|Register_of)_[^/]*(\.xlsx|_moodle\.csv)")
 
 
@@ -150,10 +154,10 @@ def erase_imports(_student: int, terms: Terms) -> int:
     """Rosters that were read and not imported yet, lists of skipped photos, and answers kept for repeated requests."""
     count = 0
     for table in FileImport.objects.all():
-        if terms.is_in(bytes(table.content or b"").decode(errors="replace")) or terms.is_in(table.original_name):
+        if terms.is_in(_whole_text(table, ROSTER_TEXTS)):
             table.delete()
             count += 1
-    count += _take_out(PhotoImport.objects.all(), terms, "skipped", "original_name")
+    count += _take_out(PhotoImport.objects.all(), terms, *PHOTO_IMPORT_TEXTS)
     for answer in apps.get_model("api.IdempotencyKey").objects.iterator():
         if terms.is_in(answer.body):
             answer.delete()
@@ -166,12 +170,13 @@ def erase_messages(student: int, terms: Terms) -> int:
     MessageOptIn.objects.filter(student=student).delete()
     own = [row.pk for row in _rows_with(Delivery.objects.all(), terms, "to")]
     deleted: int = Delivery.objects.filter(pk__in=own).delete()[0]
-    return deleted + _take_out(Delivery.objects.all(), terms, "subject", "body", "topic")
+    return deleted + _take_out(Delivery.objects.all(), terms, *MESSAGE_TEXTS)
 
 
-def erase_log_texts(_subject: int, terms: Terms) -> int:
+def erase_log_texts(subject: int, terms: Terms) -> int:
     """Names in the log of the administration, whose entries stay."""
-    return _take_out(LogEntry.objects.all(), terms, "object_repr", "change_message")
+    own = Q(content_type=ContentType.objects.get_for_model(Student), object_id=str(subject))
+    return _take_out(LogEntry.objects.all(), terms, *LOG_TEXTS, own=own)
 
 
 def erase_corrections(student: int, terms: Terms) -> int:
@@ -179,9 +184,14 @@ def erase_corrections(student: int, terms: Terms) -> int:
     append-only for people; what was done stays in it.
     """
     changes = AttendanceChange._base_manager
-    lectures = AttendanceRecord.objects.filter(student=student).values("lecture")
     reasons: int = changes.filter(record__student=student).exclude(reason="").update(reason="")
-    return reasons + _take_out(changes.filter(lecture__in=lectures), terms, "about", "reason")
+    return reasons + _take_out(_corrections(student), terms, *CORRECTION_TEXTS, own=Q(record__student=student))
+
+
+def _corrections(student: int) -> models.QuerySet[AttendanceChange]:
+    """In the student's lectures."""
+    lectures = AttendanceRecord.objects.filter(student=student).values("lecture")
+    return AttendanceChange._base_manager.filter(lecture__in=lectures)
 
 
 def erase_objections(student: int, _terms: Terms) -> int:
@@ -325,18 +335,56 @@ def _courses(student: int) -> models.QuerySet[Course]:
     return Course.objects.filter(Q(pk__in=enrolled) | Q(pk__in=counted))
 
 
-def _take_out(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> int:
-    """Take the person's name out of these fields of the rows; returns of how many. One at a time, locked: two people
-    may be erased from one text at once.
+def _take_out(rows: models.QuerySet[Row], terms: Terms, *fields: str, own: Q | None = None) -> int:
+    """Take the person's name out of these fields of the rows, of which `own` are the person's; returns of how many. One
+    at a time, locked: two people may be erased from one text at once.
     """
+    own_rows = set(rows.filter(own).values_list("pk", flat=True)) if own is not None and terms.shared else set()
     count = 0
-    for found in list(_rows_with(rows, terms, *fields)):
+    for found in list(_rows_with(rows, terms.with_shared, *fields)):
         with transaction.atomic():
             row = rows.select_for_update(of=("self",)).filter(pk=found.pk).first()
-            if row is not None:
-                texts = {name: terms.take_out_of_json(getattr(row, name)) for name in fields}
-                count += rows.filter(pk=row.pk).update(**{name: _cut(row, name, text) for name, text in texts.items()})
+            if row is None:
+                continue
+            words = terms.for_text(_whole_text(row, fields), is_own=row.pk in own_rows)
+            texts = {name: words.take_out_of_json(getattr(row, name)) for name in fields}
+            changed = {name: _cut(row, name, text) for name, text in texts.items() if text != getattr(row, name)}
+            count += rows.filter(pk=row.pk).update(**changed) if changed else 0
     return count
+
+
+def find_doubtful_texts(student: int, terms: Terms) -> dict[str, list[str]]:
+    """By step, the numbers of the rows which still have a name that others have too: only a person can tell whose."""
+    if not terms.shared:
+        return {}
+    answers, changes = apps.get_model("api.IdempotencyKey").objects.all(), _corrections(student)
+    shared = terms.with_shared
+    places: dict[str, list[tuple[Iterable[models.Model], tuple[str, ...]]]] = {
+        "photos": [(WaitingPhoto.objects.all(), ("folder", "original_name"))],
+        "imports": [
+            (FileImport.objects.all(), ROSTER_TEXTS),
+            (PhotoImport.objects.all(), PHOTO_IMPORT_TEXTS),
+            (answers.iterator(), ("body",)),
+        ],
+        "messages": [(_rows_with(Delivery.objects.all(), shared, *MESSAGE_TEXTS), MESSAGE_TEXTS)],
+        "log": [(_rows_with(LogEntry.objects.all(), shared, *LOG_TEXTS), LOG_TEXTS)],
+        "corrections": [(_rows_with(changes, shared, *CORRECTION_TEXTS), CORRECTION_TEXTS)],
+    }
+    found = {
+        step: [str(row.pk) for rows, fields in tables for row in rows if terms.may_be_in(_whole_text(row, fields))]
+        for step, tables in places.items()
+    }
+    return {step: keys for step, keys in found.items() if keys}
+
+
+def _whole_text(row: models.Model, fields: Collection[str]) -> str:
+    return "\n".join(_as_text(getattr(row, name)) for name in fields)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode(errors="replace")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cut(row: models.Model, name: str, text: Any) -> Any:
@@ -356,4 +404,4 @@ def _rows_with(rows: models.QuerySet[Row], terms: Terms, *fields: str) -> Iterat
 
 
 def _is_in(terms: Terms, value: Any) -> bool:
-    return terms.is_in(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return terms.is_in(_as_text(value))

@@ -29,16 +29,19 @@ WORDS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:
-    """A step of an erasure: what it removes, whether it is done, and how many rows or files it has removed."""
+    """A step of an erasure: what it removes, whether it is done, how many rows or files it has removed, and the numbers
+    of the rows that a person has to look at.
+    """
 
     what: str | Promise
     is_done: bool
     removed: int
+    doubtful: list[str]
 
 
 def receipt_lines(erasure: Erasure) -> list[ReceiptLine]:
     """The steps of an erasure in their order."""
     return [
-        ReceiptLine(WORDS[name], name in erasure.steps, erasure.removed.get(name, 0))
+        ReceiptLine(WORDS[name], name in erasure.steps, erasure.removed.get(name, 0), erasure.doubtful.get(name, []))
         for name in STEPS[Erasure.Kind(erasure.kind)]
     ]

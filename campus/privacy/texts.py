@@ -11,15 +11,42 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Terms:
-    """The words that name somebody. They are found as whole words, in any capitals, and as JSON and HTML write them."""
+    """The words that name somebody. They are found as whole words, in any capitals, and as JSON and HTML write them.
+
+    `shared`: names of the person that others have too. They are taken out of texts that are about the person, who is
+    named by one of the words, and about none of the `others`, by whose own words these are known.
+    """
 
     words: frozenset[str]
     replacement: str
+    shared: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, words: Collection[str], replacement: str) -> "Terms":
+    def of(
+        cls, words: Collection[str], replacement: str, *, shared: Collection[str] = (), others: Collection[str] = ()
+    ) -> "Terms":
         """Of these words but empty ones."""
-        return cls(frozenset(filter(None, words)), replacement)
+        found = (frozenset(filter(None, group)) for group in (words, shared, others))
+        return cls(next(found), replacement, *found)
+
+    @cached_property
+    def with_shared(self) -> "Terms":
+        """All words, whoever they stand for."""
+        return Terms(self.words | self.shared, self.replacement)
+
+    @cached_property
+    def _of_others(self) -> "Terms":
+        return Terms(self.others, "")
+
+    def for_text(self, text: str, *, is_own: bool = False) -> "Terms":
+        """The words to take out of a text. `is_own`: it belongs to a row of the person's."""
+        is_about = (is_own or self.is_in(text)) and not self._of_others.is_in(text)
+        return self.with_shared if is_about else Terms(self.words, self.replacement)
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether the text has a shared name, and nothing says whose."""
+        return bool(self.shared) and self.with_shared.is_in(text) and not self._of_others.is_in(text)
 
     @cached_property
     def spellings(self) -> list[str]:

@@ -1,21 +1,29 @@
-"""An erasure leaves nothing that shows, names or recognises a student: not in a row, a file, a log or a deleted page of
-the database. Votes, trainings, services and workbooks are real; the faces are those of `tests.faults.fake_vision`.
+"""An erasure leaves nothing that shows, names or recognises a student: not in a row, a file, a log, the cache, the
+broker, or a deleted page of the database and its log. Votes, trainings, services and workbooks are real; the faces are
+those of `tests.faults.fake_vision`.
 """
 
+import base64
 import io
 import json
+import logging
 import threading
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import redis
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from campus.academics.import_models import FileImport
 from campus.academics.models import Course, Student
@@ -26,6 +34,7 @@ from campus.attendance.excuses import create_excuse
 from campus.attendance.models import AttendanceChange, Report
 from campus.attendance.recording_review import remove_recording
 from campus.attendance.reports import write_lecture_report, write_register_report
+from campus.attendance.student_merge import merge_guest
 from campus.biometrics import services
 from campus.biometrics.models import Embedding, FacePhoto, Gallery, LectureFace, PhotoImport
 from campus.common import jobs
@@ -34,10 +43,14 @@ from campus.common.storage import media, read_media, reports
 from campus.consent.links import renew_student_link
 from campus.outbox.services import queue_email
 from campus.privacy import erasure
+from campus.privacy.erasure_steps import clean_database
 from campus.privacy.models import Erasure
+from campus.recordings.models import Upload
+from campus.recordings.uploads import create_upload, part_path
 from recognition.identification.gallery import Gallery as GalleryFile
 from tests.campus import factories
 from tests.faults import fake_vision
+from tests.faults.conftest import Valkey, valkey
 from tests.workers.classroom import add_photos, train_gallery
 from tests.workers.test_aggregate import create_processed_recording, run_vote
 from tests.workers.test_learning import fake_faces, learn, sign_off
@@ -47,7 +60,7 @@ from workers.leased_task import run_attempt
 from workers.maintenance import sweep
 from workers.training import train
 
-__all__ = ["fake_faces"]
+__all__ = ["fake_faces", "valkey"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PERSON = {
@@ -58,6 +71,36 @@ PERSON = {
     "guardian_phone": "+49 171 5550199",
 }
 OTHER = "Bob Unerased"
+
+
+class Elsewhere:
+    """Where things may be that are in no table and no folder of files."""
+
+    log: Path
+    socket: str
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(valkey: Valkey, tmp_path: Path, settings: Any) -> Iterator[None]:
+    """A log file, and a real server for the broker's messages and the cache."""
+    valkey.client.flushall()
+    Elsewhere.log = tmp_path / "rollcall.log"
+    Elsewhere.socket = valkey.client.connection_pool.connection_kwargs["path"]
+    settings.BROKER_URL = valkey.url
+    address = f"unix://{Elsewhere.socket}?db=1"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": address}}
+    jobs.producer.cache_clear()
+    handler = logging.FileHandler(Elsewhere.log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield
+    root.setLevel(level)
+    root.removeHandler(handler)
+    handler.close()
+    jobs.producer.cache_clear()
 
 
 @pytest.fixture
@@ -109,7 +152,25 @@ def course() -> Course:
     answer.save()
     answer.body = json.dumps({"name": PERSON["name"]})
     answer.save()
+    guest = factories.student(name=PERSON["name"], number="guest-77", guest=True)
+    factories.enrol(course, guest)
+    merge_guest(guest=guest, student=student, user=registrar)
+    visit_pages(registrar, student)
     return course
+
+
+def visit_pages(registrar: User, student: Student) -> None:
+    """Whatever pages keep for the next one has the person in it now."""
+    client, lecture = Client(), student.records.first().lecture
+    client.force_login(registrar)
+    for address in (
+        reverse("student", args=[student.pk]),
+        reverse("course-students", args=[student.courses.get().pk]),
+        reverse("lecture", args=[lecture.pk]),
+        reverse("register", args=[lecture.course_id]),
+        f"{reverse('search')}?q={PERSON['surname']}",
+    ):
+        assert PERSON["number"] in client.get(address).content.decode(), address
 
 
 @pytest.fixture
@@ -136,10 +197,17 @@ def work(row: Erasure) -> str:
 
 
 def contents() -> Iterator[tuple[str, bytes]]:
-    """All that is stored, decrypted and unpacked: the database with its free pages, media, and workbooks."""
+    """All that is stored, decrypted and unpacked: the database with its free pages and its log, media, workbooks, what
+    Redis holds, and the log of the program.
+    """
+    yield "program's log", Elsewhere.log.read_bytes()
+    yield from in_redis()
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         yield "database", connection.connection.serialize()
+        database = Path(connection.settings_dict["NAME"])
+        for path in database.parent.glob(f"{database.name}*"):
+            yield path.name, path.read_bytes()
     else:
         with connection.cursor() as cursor:
             for table in connection.introspection.table_names(cursor):
@@ -158,6 +226,24 @@ def contents() -> Iterator[tuple[str, bytes]]:
                 yield from ((f"{file.name}/{name}", book.read(name)) for name in book.namelist())
     for row in IdempotencyKey.objects.all():
         yield "answers", row.body.encode()
+
+
+def in_redis() -> Iterator[tuple[str, bytes]]:
+    """All keys with their values, the bodies of messages decoded."""
+    for database in (0, 1):
+        client: Any = redis.Redis(unix_socket_path=Elsewhere.socket, db=database)
+        for key in client.scan_iter():
+            values = {
+                b"string": lambda client, key: [client.get(key)],
+                b"list": lambda client, key: client.lrange(key, 0, -1),
+                b"set": lambda client, key: client.smembers(key),
+                b"zset": lambda client, key: client.zrange(key, 0, -1),
+                b"hash": lambda client, key: [part for pair in client.hgetall(key).items() for part in pair],
+            }
+            for value in values[client.type(key)](client, key):
+                yield f"redis {key!r}", key + value
+                if value.startswith(b"{") and b'"body"' in value:
+                    yield f"redis {key!r}", base64.b64decode(json.loads(value)["body"])
 
 
 def find(*needles: bytes) -> set[str]:
@@ -186,6 +272,10 @@ def test_nothing_is_left_of_an_erased_student(course: Course, student: Student) 
     of_photos = hashes(student)
     before = traces(of_photos)
     assert {"embeddings", "answers"} < before
+    assert not {place for place in before if "log" in place or "redis" in place}, "nothing ever names anybody there"
+    assert list(in_redis()), "messages and cached values"
+    if connection.vendor == "sqlite":
+        assert Path(connection.settings_dict["NAME"]).name + "-wal" in before
     assert any(place.startswith("galleries/") for place in before)
     assert any(place.endswith("sharedStrings.xml") or "sheet" in place for place in before)
     row = erasure.request_student_erasure(student=student, user=factories.registrar())
@@ -283,7 +373,14 @@ def test_a_student_who_was_never_counted_is_gone_as_a_row(course: Course) -> Non
 
 
 def test_a_class_is_erased_with_all_that_was_done_in_it(course: Course, student: Student) -> None:
+    upload = create_upload(
+        lecture=course.lectures.first(), user=factories.registrar(), name="late.mp4", size=10**6, sha256=""
+    )
+    part_path(upload).parent.mkdir(parents=True, exist_ok=True)
+    part_path(upload).write_bytes(b"half")
     row = erasure.request_course_erasure(course=course, user=factories.registrar())
+    assert not Upload.objects.exists(), "from the request on nobody can send more of it"
+    assert not part_path(upload).exists()
     assert work(row) == "done"
     assert not Course.objects.exists()
     assert not Report.objects.exists()
@@ -307,6 +404,7 @@ def test_nothing_is_left_of_a_deleted_photo(course: Course, student: Student) ->
     content, before = photo.file.read(), {file.name for file in media().walk("galleries")}
     services.delete_photo(photo=photo)
     train_gallery(course)
+    clean_database()  # its own log would forget a little later
     assert find(photo.sha256.encode(), content) == set()
     assert not [file.name for file in media().walk() if str(photo.pk) in file.name]
     assert not before & {file.name for file in media().walk("galleries")}, "no gallery that was made of it is left"
@@ -316,6 +414,7 @@ def test_nothing_is_left_of_a_deleted_recording(course: Course) -> None:
     recording = course.lectures.first().recordings.get()
     content, crops = recording.file.read(), list(recording.sightings.values_list("crops", flat=True))
     remove_recording(recording=recording, user=factories.registrar())
+    clean_database()
     assert find(recording.sha256.encode(), content) == set()
     names = [crop["file"].encode() for row in crops for crop in row]
     assert names
