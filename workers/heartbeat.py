@@ -65,6 +65,7 @@ class Heartbeat:
         self.name = str(consumer.hostname)
         self.pool = consumer.pool
         self.queues = sorted(app.amqp.queues.consume_from)
+        self.children: set[int] = set()
         self.children = self._living_children()
         self.beaten_at = float("-inf")
         self.pause = settings.HEARTBEAT_SECONDS
@@ -108,7 +109,10 @@ class Heartbeat:
             self._resume_queues(now)
 
     def _living_children(self) -> set[int]:
-        return set(self.pool.info.get("processes", ()))
+        try:
+            return set(self.pool.info.get("processes", ()))
+        except AttributeError:  # the worker is stopping, and has no pool any more; its children end what they do
+            return self.children
 
     def _pause_all_queues(self, problem: Message, now: float) -> None:
         """Until the first beat with a clock that is right: no job has to be tried to see that it is."""

@@ -236,6 +236,7 @@ class Student(KeyedModel):
         help_text=_("Off: the student's face is not recognised, whatever the student has agreed to."),
     )
     is_sample = models.BooleanField(_("sample"), default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, editable=False)
     erased_at = models.DateTimeField(
         null=True, editable=False, help_text="Since when nobody is behind the row: only the attendance is left."
     )

@@ -8,8 +8,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from campus.academics.models import Course, Student
+from campus.attendance.match_reasons import describe_match
 from campus.attendance.models import AttendanceRecord, Objection, Status
-from campus.attendance.selectors import is_held
+from campus.attendance.selectors import is_held, lectures_with_named_face
 from campus.attendance.statuses import StatusDefinition, status_definitions
 
 
@@ -39,6 +40,7 @@ def own_register(student: Student) -> list[OwnClass]:
     definitions = status_definitions()
     records = AttendanceRecord.objects.filter(is_held("lecture"), student=student).select_related("lecture__course")
     objections = Prefetch("objections", Objection.objects.order_by("-at"))
+    named = lectures_with_named_face(student)
     classes: dict[int, OwnClass] = {}
     for record in records.prefetch_related(objections).order_by("lecture__course__code", "-lecture__starts_at"):
         if status := definitions.get(record.status):
@@ -47,14 +49,14 @@ def own_register(student: Student) -> list[OwnClass]:
                 OwnMark(
                     record=record,
                     status=status,
-                    origin=_describe_origin(record),
+                    origin=_describe_origin(record, is_named=record.lecture_id in named),
                     objections=list(record.objections.all()),
                 )
             )
     return list(classes.values())
 
 
-def _describe_origin(record: AttendanceRecord) -> str:
+def _describe_origin(record: AttendanceRecord, *, is_named: bool) -> str:
     if record.override_status:
         return _("A person entered it.")
     if record.excuse_reason:
@@ -65,6 +67,15 @@ def _describe_origin(record: AttendanceRecord) -> str:
         return _("The recording is not certain. A person decides.")
     if record.machine_status == Status.ABSENT:
         return _("You were not seen in the recording.")
+    sentences = [_describe_times(record)]
+    if is_named:
+        sentences.append(_("A person recognised you."))
+    elif record.confidence:
+        sentences += describe_match(record.confidence, None)
+    return " ".join(sentences)
+
+
+def _describe_times(record: AttendanceRecord) -> str:
     if record.first_seen and record.last_seen:
         first, last = (date_format(timezone.localtime(seen), "H:i") for seen in (record.first_seen, record.last_seen))
         return _("The recording shows you from %(first)s to %(last)s.") % {"first": first, "last": last}

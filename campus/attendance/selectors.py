@@ -163,6 +163,13 @@ def staff_who_named(lecture: Lecture) -> dict[int, str]:
     }
 
 
+def lectures_with_named_face(student: Student) -> set[int]:
+    """The ids of the lectures in which a person, not the machine, recognised the student."""
+    recognised = Sighting.objects.filter(student=student, present=True).values("recording__lecture")
+    named = UnknownPerson.objects.filter(override__student=student).exclude(recording__lecture__in=recognised)
+    return set(named.values_list("recording__lecture", flat=True))
+
+
 def students_unlike(person: UnknownPerson) -> set[int]:
     """The ids of the students whom the machine knows, and whose photos the person's face does not look like."""
     if person.resembles is None:

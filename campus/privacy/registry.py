@@ -145,10 +145,10 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     "academics.Student": Entry(
         personal="number number_key name name_key surname sort_key email guardian_phone automatic_marking",
-        plain="id guest is_sample erased_at",
+        plain="id guest is_sample created_at erased_at",
         whose=(STUDENTS, GUARDIANS),
         purpose=TEACHING,
-        term=WHILE_ENROLLED,
+        term=Kind.STUDENTS,
         steps="identity",
     ),
     "academics.Enrolment": Entry(
@@ -511,7 +511,7 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     "privacy.Erasure": Entry(
         personal="subject terms requested_by requested_by_name",
-        plain="id kind state steps removed created_at finished_at",
+        plain="id kind state steps removed doubtful created_at finished_at",
         whose=(STUDENTS, STAFF),
         purpose=PROOF,
         term="the words to look for go with the erasure; the receipt stays, which names nobody",

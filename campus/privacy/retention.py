@@ -77,6 +77,7 @@ STEPS: Final[list[tuple[Kind, Step]]] = [
     (Kind.ACCOUNT_EVENTS, Step(due=steps.due_account_events, delete=steps.delete_row)),
     (Kind.ACCOUNT_EVENTS, Step(due=steps.due_failed_sign_ins, delete=steps.delete_row)),
     (Kind.ATTENDANCE, Step(due=steps.due_lectures, delete=steps.delete_lecture, lecture="pk")),
+    (Kind.STUDENTS, Step(due=steps.due_students, delete=steps.delete_student, student="pk")),
 ]
 
 

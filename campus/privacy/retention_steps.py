@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from campus.academics.models import Enrolment, Lecture
+from campus.academics.models import Enrolment, Lecture, Student
 from campus.accounts.models import AccountEvent
 from campus.attendance.annotated_videos import delete_face_paths
 from campus.attendance.models import (
@@ -150,14 +150,14 @@ def due_photos(terms: Terms) -> QuerySet[FacePhoto]:
     return FacePhoto.objects.filter(~Exists(_running_enrolments(before)), created_at__lt=before)
 
 
-def _running_enrolments(since: datetime) -> QuerySet[Enrolment]:
+def _running_enrolments(since: datetime, student: str = "student") -> QuerySet[Enrolment]:
     """The student's enrolments that lasted until then or last still. Without a last day of its own or of the term, one
     in an archived class ends with the last lecture."""
     day = timezone.localtime(since).date()
     later = Lecture.objects.filter(course=OuterRef("course"), ends_at__gte=since)
     is_open = Q(course__term__last_day__gte=day) | Q(course__term=None, course__archived=False) | Exists(later)
     last_day = Q(valid_to__gte=day) | Q(valid_to=None)
-    return Enrolment.objects.filter(last_day & is_open, student=OuterRef("student"))
+    return Enrolment.objects.filter(last_day & is_open, student=OuterRef(student))
 
 
 def delete_enrolment_photo(photo: FacePhoto, _terms: Terms) -> None:
@@ -224,3 +224,22 @@ def delete_lecture(lecture: Lecture, _terms: Terms) -> None:
     for report in lecture.reports.all():
         delete_report(report=report)
     lecture.delete()
+
+
+def due_students(terms: Terms) -> QuerySet[Student]:
+    """Who is on no roster since the term, and was never counted or excused. Rows that an erasure has left are kept by
+    their attendance alone.
+    """
+    before = terms.before(Kind.STUDENTS)
+    if before is None:
+        return Student.objects.none()
+    return Student.objects.filter(
+        ~Exists(_running_enrolments(before, "pk")), created_at__lt=before, records=None, excuses=None
+    )
+
+
+def delete_student(student: Student, _terms: Terms) -> None:
+    """The row with the photos, the answers and the link."""
+    for photo in student.photos.all():
+        delete_photo(photo=photo)
+    student.delete()

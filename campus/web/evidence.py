@@ -4,23 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from campus.academics.models import Embedder, Student
 from campus.academics.selectors import lecture_roster
 from campus.accounts.roles import AnyUser
+from campus.attendance.match_reasons import describe_match
 from campus.attendance.models import AttendanceRecord, Snapshot, Status, UnknownPerson
 from campus.attendance.selectors import evidence_by_student, records_for, students_unlike
 from campus.attendance.snapshots import request_snapshot
 from campus.attendance.statuses import MACHINE_ONLY
+from campus.consent.selectors import students_with_basis
 from campus.recordings.models import Recording
 from campus.web.faces import Appearance, Picture, crop_pictures, enrolment_face_urls
 from campus.web.lecture_result import denied_students
 from campus.web.templatetags.rollcall import clock
-from recognition.identification.open_set import LOOK_ALIKE_SHARE
 
-# What a confidence amounts to; below the last one, it is put to a person.
-CLEAR, GOOD, ENOUGH = 0.9, 0.7, 0.5
 MARKER_MARGIN = 0.3  # of the face, around it: the marker's line does not cover the face
 
 
@@ -57,7 +55,7 @@ class Evidence:
         """Why the machine took the face for the student's, in sentences. They name no other student."""
         if self.is_identified_by_staff:
             return []
-        return [_describe_match(self.appearance.confidence), *_describe_others(self.appearance.lead)]
+        return describe_match(self.appearance.confidence, self.appearance.lead)
 
     @property
     def face_model(self) -> str:
@@ -80,24 +78,6 @@ def evidence_for(record: AttendanceRecord) -> list[Evidence]:
     """What each recording of the lecture shows of the student. The caller has checked access to the record."""
     appearances: Sequence[Appearance] = evidence_by_student(record.lecture).get(record.student_id, [])
     return [Evidence.of(appearance) for appearance in appearances if appearance.intervals or appearance.crops]
-
-
-def _describe_match(confidence: float) -> str:
-    if confidence >= CLEAR:
-        return _("The face matches the student's photos clearly.")
-    if confidence >= GOOD:
-        return _("The face matches the student's photos well.")
-    if confidence >= ENOUGH:
-        return _("The face matches the student's photos just enough.")
-    return _("The face resembles the student's photos, but not enough to be certain.")
-
-
-def _describe_others(lead: float | None) -> list[str]:
-    if lead is None:
-        return []
-    if lead >= LOOK_ALIKE_SHARE:
-        return [_("Nobody else of the class looks similar.")]
-    return [_("Somebody else of the class looks similar, but less so.")]
 
 
 def request_frames(appearance: Appearance) -> list[Frame]:
@@ -144,11 +124,12 @@ class Candidate:
 
 
 def candidates_for(user: AnyUser, person: UnknownPerson) -> list[Candidate]:
-    """The students on the roster, except those ruled out for this face. Students not seen yet come first, and among
-    them those whom the face resembles.
+    """The students on the roster who may be recognised, except those ruled out for this face. Students not seen yet
+    come first, and among them those whom the face resembles.
     """
     lecture = person.recording.lecture
-    students = list(lecture_roster(lecture).exclude(pk__in=denied_students(person)).order_by("sort_key", "number_key"))
+    recognisable = students_with_basis(lecture_roster(lecture), lecture.course)
+    students = list(recognisable.exclude(pk__in=denied_students(person)).order_by("sort_key", "number_key"))
     records = {record.student_id: record for record in records_for(user).filter(lecture=lecture)}
     faces = enrolment_face_urls(user, [student.pk for student in students])
     unlike, resembles = students_unlike(person), person.resembles or []

@@ -69,3 +69,19 @@ def test_the_sweepers_worker_looks_again_as_soon_as_another_one_may_be_gone(sett
     for _ in range(2):  # the first one says nothing: the database may have been away
         sweeper.try_to_beat()
     assert 0 < sweeper.pause < settings.HEARTBEAT_SECONDS
+
+
+def test_a_worker_that_stops_takes_no_child_for_dead() -> None:
+    """Celery's pool has no processes any more while the last beat is on."""
+
+    class Pool:
+        info = {"processes": [7]}
+
+    class StoppedPool:
+        @property
+        def info(self) -> Any:
+            raise AttributeError("'NoneType' object has no attribute '_pool'")
+
+    heartbeat = Heartbeat(SimpleNamespace(hostname="one", pool=Pool()))
+    heartbeat.pool = StoppedPool()
+    assert heartbeat._living_children() == {7} == heartbeat.children

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -105,7 +106,8 @@ def new_hold(request: StaffRequest) -> HttpResponse:
         else:
             messages.success(request, _("Nothing of it is deleted until the hold ends."))
             return redirect("retention")
-    context = {"form": form, "subject": subject}
+    back = {Course: "course-settings", Lecture: "lecture", Student: "student"}[type(subject)]
+    context = {"form": form, "subject": subject, "back": reverse(back, args=[subject.pk])}
     return render(request, "web/legal_hold.html", context, status=400 if form.errors else 200)
 
 

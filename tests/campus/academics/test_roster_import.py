@@ -20,6 +20,8 @@ from campus.academics.roster_columns import COLUMNS, guess_columns
 from campus.academics.roster_import import import_roster
 from campus.academics.roster_plan import plan_roster
 from campus.common.errors import UserError
+from campus.consent.models import Consent
+from campus.consent.services import record_answer
 from tests.campus import factories
 from tests.campus.academics.rosters import (
     HEADER,
@@ -193,6 +195,7 @@ def test_what_leaves_comes_back_the_same_and_is_no_formula(registrar: Client, co
     evil = Student.objects.create(number="007", name="=1+1", guardian_phone="+44 1", email="a@x.org")
     Enrolment.objects.create(course=course, student=evil, valid_from=date(2026, 9, 1), section="=A")
     Student.objects.create(number="-8", name="@Bob")
+    record_answer(student=evil, given=False, method=Consent.Method.PAPER)
     for kind in ("csv", "xlsx"):
         content = registrar.post("/admin/academics/student/export/", {"kind": kind}).content
         if kind == "csv":

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from campus.academics.models import Course, Lecture, Student
 from campus.accounts.roles import Role
-from campus.attendance.models import FaceOverride, Report, Sighting, SignOff, Snapshot, UnknownPerson
+from campus.attendance.models import AttendanceRecord, FaceOverride, Report, Sighting, SignOff, Snapshot, UnknownPerson
 from campus.attendance.recording_review import remove_recording
 from campus.attendance.reports import write_lecture_report
 from campus.audit.models import Action, AuditEntry
@@ -201,6 +201,22 @@ def test_nothing_that_is_held_is_deleted_by_rules_or_people(what: str):
     apply_retention()
     assert not Lecture.objects.exists()
     assert not LectureFace.objects.exists()
+
+
+def test_students_without_attendance_go_a_year_after_their_last_class():
+    past, running = factories.course(archived=True), factories.course()
+    gone, new, enrolled, counted, held = (factories.student(name=name) for name in ("Gone", "New", "In", "Was", "Held"))
+    for student in (gone, counted, held):
+        factories.enrol(past, student, valid_from=days_ago(500).date(), valid_to=days_ago(400).date())
+    factories.enrol(running, enrolled)
+    Student.objects.exclude(pk=new.pk).update(created_at=days_ago(500))
+    photo = factories.photo(gone)
+    AttendanceRecord.objects.create(lecture=factories.lecture(past), student=counted, machine_status="absent")
+    place_hold(subject=held, reason="Case 7", until=None, user=factories.registrar())
+    run = apply_retention()
+    assert (run.deleted["students"], run.held["students"]) == (1, 1)
+    assert set(Student.objects.values_list("name", flat=True)) == {"New", "In", "Was", "Held"}
+    assert not media().exists(photo.file.name)
 
 
 def test_a_hold_ends_with_its_last_day(capsys: pytest.CaptureFixture[str]):
