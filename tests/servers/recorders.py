@@ -21,7 +21,7 @@ Span = tuple[datetime, datetime]
 
 class RecorderServer:
     """A web server at `address`. `requests` has the method, the path with its query, and the body of each request that
-    was answered. `hostile_answer` is sent to whatever is asked for.
+    was answered, `credentials` what was sent with each. `hostile_answer` is sent to whatever is asked for.
     """
 
     kind = ""
@@ -31,6 +31,7 @@ class RecorderServer:
         self.folder = certificate_folder
         self.requests: list[str] = []
         self.hostile_answer = ""
+        self.credentials: list[str] = []
         self.port = 0
 
     @property
@@ -44,6 +45,7 @@ class RecorderServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = (await request.read()).decode()
+        self.credentials += request.headers.getall("Authorization", [])
         if refusal := self.refuse(request):
             return refusal
         self.requests.append(f"{request.method} {request.path_qs} {body}".strip())

@@ -267,7 +267,8 @@ class TestOpencast:
         assert seconds_shown(file) == range(FILM_SECONDS)
         assert Collection.objects.get().state == Collection.State.COMPLETE
         assert list_channels(source) == [("ca-01", "capturing")]
-        assert not [request for request in server.files.requests if server.password in request]
+        assert server.files.requests
+        assert server.files.credentials == [], "the password is for Opencast alone"
 
     def test_the_flavour_is_chosen_and_other_servers_are_refused(self, server: Opencast, lecture: Lecture) -> None:
         source = create_source(server, "ca-01")

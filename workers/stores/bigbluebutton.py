@@ -18,6 +18,7 @@ from workers.stores.recorder import NOT_ITS_KIND, HttpRecorder, parse_xml, text_
 
 API = "/bigbluebutton/api"
 RECORDING = re.compile(r"[\w-]{1,100}", re.ASCII)
+MAX_LISTED = "100"  # recordings, of which the meetings are the channels to choose from
 PATH = re.compile(rf"({RECORDING.pattern})/video", re.ASCII)
 VIDEO_FILE = re.compile(r"""<source\b[^<>]{0,500}?\bsrc=["']?([^"'<>\s]{1,500})""", re.IGNORECASE)
 
@@ -32,7 +33,7 @@ class BigBlueButton(HttpRecorder):
         return None  # each call is signed instead
 
     def channels(self) -> Iterator[tuple[str, str]]:
-        meetings = {text_of(found, "meetingID"): text_of(found, "name") for found in self._recordings()}
+        meetings = {text_of(found, "meetingID"): text_of(found, "name") for found in self._recordings(limit=MAX_LISTED)}
         yield from sorted(meetings.items())
 
     def recordings(self, channel: str, starts: datetime, ends: datetime) -> Iterator[RemoteFile]:
