@@ -55,6 +55,7 @@ class Connection(models.Model):
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
+        limit_choices_to={"kind": IdentityProvider.Kind.LTI},
         related_name="connections",
         verbose_name=_("sign-in"),
         help_text=_("By whose rules people sign in who come from this platform."),

@@ -4,13 +4,14 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
-from campus.academics.models import Course
+from campus.academics.models import Course, Student
 from campus.academics.selectors import current_courses_for
 from campus.common.errors import UserError
 from campus.connections.lti.launch import AGS, CLAIM, NRPS, Launch
 from campus.connections.lti.platform_services import LINE_ITEM_SCOPE
-from campus.connections.models import MAX_REMOTE_ID_LENGTH, Connection, ConnectionRun, CourseLink
+from campus.connections.models import MAX_REMOTE_ID_LENGTH, Connection, ConnectionRun, CourseLink, RemotePerson
 from campus.connections.runs import request_run
 
 MAX_URL_LENGTH: Final = 1000
@@ -66,3 +67,15 @@ def link_course(*, user: User, connection: Connection, context: dict[str, Any], 
         raise UserError("This course is linked with {course} already.", course=link.course)
     request_run(connection=connection, task=ConnectionRun.Task.ROSTER, link=link)
     return link
+
+
+def note_student(launch: Launch, student: Student) -> None:
+    """Note which student has come, so that marks reach the student also where the platform sends no roster."""
+    RemotePerson.objects.update_or_create(
+        connection=launch.connection,
+        remote_id=launch.claims["sub"],
+        defaults={"number_key": student.number_key, "student": student},
+    )
+    CourseLink.objects.filter(
+        connection=launch.connection, remote_id=context_of(launch)["id"], sends_marks=True
+    ).update(marks_changed_at=timezone.now())

@@ -93,7 +93,7 @@ def find_platform(issuer: str, client_id: str) -> Connection:
     rows = Connection.objects.filter(kind=Connection.Kind.LTI, settings__issuer=issuer)
     if client_id:
         rows = rows.filter(settings__client_id=client_id)
-    found = list(rows[:2])
+    found = list(rows.filter(active=True)[:2]) or list(rows[:1])
     if len(found) > 1:
         raise LaunchError("Several connections have the issuer “{issuer}”: a client ID has to come.", issuer=issuer)
     if not found:

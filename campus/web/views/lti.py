@@ -20,14 +20,14 @@ from campus.academics.models import Course, Lecture
 from campus.academics.selectors import current_courses_for, current_lectures_for
 from campus.common.errors import UserError
 from campus.common.site_address import site_address
-from campus.connections.lti.course_links import context_of, find_link, link_course
+from campus.connections.lti.course_links import context_of, find_link, link_course, note_student
 from campus.connections.lti.deep_linking import answer, read_request
 from campus.connections.lti.keys import LaunchError, published_keys
 from campus.connections.lti.launch import Launch, cookie_name, read_launch, start_login
 from campus.connections.lti.registration import register
 from campus.connections.models import Connection
 from campus.identity.models import ExternalIdentity
-from campus.identity.sign_in import SignInError
+from campus.identity.sign_in import SignInError, signed_in_student
 from campus.web.middleware import STRICT
 from campus.web.views import StaffRequest
 from campus.web.views.external_sign_in import finish, refuse
@@ -80,6 +80,8 @@ def launch(request: HttpRequest) -> HttpResponseBase:
     response: HttpResponseBase
     try:
         response = finish(request, provider, come.assertion, destination)
+        if student := signed_in_student(request):
+            note_student(come, student)
     except SignInError as refusal:
         response = refuse(request, provider, refusal, come.assertion)
     response.delete_cookie(cookie, path="/lti/", samesite="None")
