@@ -34,7 +34,13 @@ ONE_DATABASE = [
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
     "workers/test_recorders.py",
     *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_slow_clients.py"),
-    *("faults/test_moments.py", "faults/test_web_server.py", "faults/test_workers.py", "workers/test_one_winner.py"),
+    *(
+        "faults/test_marks.py",
+        "faults/test_moments.py",
+        "faults/test_web_server.py",
+        "faults/test_workers.py",
+        "workers/test_one_winner.py",
+    ),
 ]
 
 # Files with tests that take long by themselves, the longest first. Each process begins with its share of them, so that

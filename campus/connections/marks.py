@@ -171,7 +171,13 @@ def _send_one(mark: MarkDelivery, sender: MarkSender) -> str:
         if not rows.update(tried_version=mark.version):
             return "overtaken"  # a later version is wanted meanwhile
         sender.send(mark)
-    rows.update(
+    _confirm(mark)
+    return "sent" if mark.value else "removed"
+
+
+def _confirm(mark: MarkDelivery) -> None:
+    """It stands there."""
+    MarkDelivery.objects.filter(pk=mark.pk, version=mark.version).update(
         state=State.SENT,
         tried_version=mark.version,
         confirmed_version=mark.version,
@@ -180,7 +186,6 @@ def _send_one(mark: MarkDelivery, sender: MarkSender) -> str:
         tries=0,
         error="",
     )
-    return "sent" if mark.value else "removed"
 
 
 def _note_failure(mark: MarkDelivery, error: Message, *, is_final: bool) -> int:

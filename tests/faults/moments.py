@@ -13,3 +13,10 @@ FUNCTIONS = [
     "campus.attendance.finalize.publish_result",
 ]
 MOMENTS = [f"{when} {place}" for place in FUNCTIONS for when in ("before", "after")]
+# Of a mark's way to a platform; before the last one it stands there, and nobody has noted that.
+MARK_FUNCTIONS = [
+    "campus.connections.runs.compare_marks",
+    "campus.connections.marks._send_one",
+    "campus.connections.marks._confirm",
+]
+MARK_MOMENTS = [f"{when} {place}" for place in MARK_FUNCTIONS for when in ("before", "after")]

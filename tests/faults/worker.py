@@ -37,7 +37,7 @@ if "FAULT_CLOCK" in os.environ:
 sys.modules["recognition.pipeline"] = sys.modules["recognition.media.video"] = fake_vision
 setattr(recognition.embedding, "load_embedder", fake_vision.load_embedder)  # noqa: B010 - a replacement
 
-from tests.faults.moments import FUNCTIONS  # noqa: E402
+from tests.faults.moments import FUNCTIONS, MARK_FUNCTIONS  # noqa: E402
 from workers.celery import app  # noqa: E402
 
 __all__ = ["app"]
@@ -77,5 +77,5 @@ def die_at_moments(**_: object) -> None:
 
         setattr(module, name, run)
 
-    for place in FUNCTIONS:
+    for place in FUNCTIONS + MARK_FUNCTIONS:
         replace(place)
