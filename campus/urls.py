@@ -12,6 +12,7 @@ handler500 = "campus.web.views.errors.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("campus.api.urls")),
+    path("scim/v2/", include("campus.api.scim.urls")),
     path("language/", set_own_language, name="set_language"),
     path(f"{STORED_FILES}/<str:folder>/", StoredFiles.as_view(), name="stored-files"),
     path(f"{STORED_FILES}/<str:folder>/<path:name>", StoredFile.as_view(), name="stored-file"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyotp
 from django.conf import settings
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -88,10 +89,17 @@ def end_sessions(*, user: User, sessions: QuerySet[LoginSession]) -> int:
     return ended
 
 
+def remember_password(*, instance: User, **_signal: Any) -> None:
+    """Receiver of `post_init`: who never had a password, such as those who sign in elsewhere, does not lose one."""
+    instance._password_before = vars(instance).get("password", "")  # type: ignore[attr-defined]
+
+
 def end_access_of_old_password(*, instance: User, created: bool, **_signal: Any) -> None:
     """Receiver of `post_save`: with a new password, or none, everything ends that was opened with the one before."""
+    was_taken = not instance.has_usable_password() and is_password_usable(instance._password_before)  # type: ignore[attr-defined]
+    instance._password_before = instance.password  # type: ignore[attr-defined]
     # Django keeps the new password here until the row is saved; not where a password is only hashed anew.
-    if created or (instance._password is None and instance.has_usable_password()):  # type: ignore[attr-defined]
+    if created or not (was_taken or instance._password is not None):  # type: ignore[attr-defined]
         return
     _end_access(instance)
     record_event(user=instance, kind=AccountEvent.Kind.PASSWORD_CHANGED)
@@ -212,9 +220,9 @@ def check_administrator_remains(*, without: User) -> None:
 
 
 @transaction.atomic
-def deactivate(*, user: User, by: User) -> None:
+def deactivate(*, user: User, by: User | None) -> None:
     """Close the account of somebody who leaves, and end the sessions, API tokens and calendar links. What the user has
-    done stays. Raises UserError for the own account and for the last administrator.
+    done stays. Without `by`, a directory does it. Raises UserError for the own account and the last administrator.
     """
     if user == by:
         raise UserError("You can't deactivate your own account. Ask another administrator.")

@@ -83,6 +83,11 @@ def is_login_blocked(request: HttpRequest, username: str) -> bool:
     return username.casefold() not in known.split() and _network_limit(request).is_exceeded
 
 
+def reset_login_limit(request: HttpRequest, username: str) -> None:
+    """Forget wrong passwords for this name: another system has accepted one."""
+    _name_limit(request, username).reset()
+
+
 def remember_browser(response: HttpResponseBase, user: User) -> None:
     """Let `is_login_blocked` know this browser again."""
     response.set_signed_cookie(

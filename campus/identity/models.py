@@ -14,6 +14,10 @@ from campus.accounts.roles import Role
 from campus.common.encrypted_fields import EncryptedTextField
 from campus.common.messages import MessageField
 from campus.identity.provider_settings import settings_form
+from campus.identity.provisioning_models import ProvisionedGroup as ProvisionedGroup
+from campus.identity.provisioning_models import ProvisionedUser as ProvisionedUser
+from campus.identity.provisioning_models import ScimToken as ScimToken
+from campus.identity.saml_models import SamlMetadata as SamlMetadata
 
 MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
 
@@ -107,6 +111,7 @@ class ExternalIdentity(models.Model):
         VERIFIED_EMAIL = "verified-email", _("by the e-mail address")
         USER_NAME = "user-name", _("by the user name")
         STUDENT_NUMBER = "student-number", _("by the student number")
+        PROVISIONED = "provisioned", _("as its directory had provisioned them (SCIM)")
         NEW_ACCOUNT = "new-account", _("with a new account")
         BY_HAND = "by-hand", _("by an administrator")
 

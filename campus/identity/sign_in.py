@@ -34,7 +34,7 @@ from campus.audit.services import record_event
 from campus.common.errors import UserError
 from campus.consent.links import extend_student_link
 from campus.identity.access_rules import Access, access_by
-from campus.identity.models import MAX_SUBJECT_LENGTH, ExternalIdentity, IdentityProvider
+from campus.identity.models import MAX_SUBJECT_LENGTH, ExternalIdentity, IdentityProvider, load_claims
 
 STUDENT_KEY: Final = "signed-in-student"  # in a session that opens the page of this student and nothing else
 OWN_PAGE: Final = "own"  # what stands in the place of the link's secret in the address of that page
@@ -167,13 +167,16 @@ def decide(provider: IdentityProvider, assertion: Assertion) -> Decision:
         raise SignInError(
             "The subject has {n} characters. Expected: 1 to {most}.", n=len(assertion.subject), most=MAX_SUBJECT_LENGTH
         )
-    access = access_by(provider.access_rules.select_related("course"), assertion.claims)
+    rules = list(provider.access_rules.select_related("course"))
+    access = access_by(rules, assertion.claims)
     identity = (
         ExternalIdentity.objects.select_related("user", "student")
         .filter(issuer=assertion.issuer, subject=assertion.subject)
         .first()
     )
     user, student, rule = (identity.user, identity.student, "") if identity else _match(provider, assertion, access)
+    if user:
+        access = access_by(rules, _with_provisioned_groups(provider, user, assertion.claims))
     if user and not provider.for_staff:
         raise SignInError("“{subject}” is staff, and this sign-in is for students.", subject=assertion.subject)
     if student and not provider.for_students:
@@ -291,8 +294,31 @@ def _nobody(provider: IdentityProvider, assertion: Assertion, number: str) -> Si
     )
 
 
+def _with_provisioned_groups(
+    provider: IdentityProvider, user: User, claims: dict[str, list[str]]
+) -> dict[str, list[str]]:
+    """The claims, with the names of the groups into which the provider has put the account by SCIM."""
+    groups = provider.provisioned_groups.filter(members__user=user).values_list("display_name", flat=True)
+    return {**claims, "groups": [*claims.get("groups", []), *groups]} if groups else claims
+
+
+def reapply(identity: ExternalIdentity) -> None:
+    """Give and take what the rules say now, by what was said at the last sign-in and the provider's groups of today."""
+    if identity.user:
+        claims = load_claims(identity.claims).get("claims", {})
+        rules = identity.provider.access_rules.select_related("course")
+        _apply(
+            identity,
+            identity.user,
+            access_by(rules, _with_provisioned_groups(identity.provider, identity.user, claims)),
+        )
+
+
 def _matching_user(provider: IdentityProvider, assertion: Assertion) -> tuple[User | None, str]:
     """Superusers are linked by hand alone: what a provider says does not make anybody one."""
+    provisioned = provider.provisioned_users.filter(external_id=assertion.subject).select_related("user")
+    if row := provisioned.first():
+        return row.user, Rule.PROVISIONED
     users = User.objects.filter(is_superuser=False)
     email = assertion.claim("email")
     if provider.matching == IdentityProvider.Matching.VERIFIED_EMAIL:
@@ -301,6 +327,8 @@ def _matching_user(provider: IdentityProvider, assertion: Assertion) -> tuple[Us
         return (found[0] if len(found) == 1 else None), Rule.VERIFIED_EMAIL
     if provider.matching == IdentityProvider.Matching.USER_NAME:
         name = assertion.claim(provider.match_claim or "preferred_username")
+        if row := provider.provisioned_users.filter(user_name_key=name.casefold()).select_related("user").first():
+            return row.user, Rule.PROVISIONED
         return (users.filter(username=name).first() if name else None), Rule.USER_NAME
     return None, ""
 

@@ -215,6 +215,18 @@ MODELS: Final[dict[str, Entry]] = {
         steps="identity",
     ),
     "identity.UsedToken": _plain("digest expires_at"),
+    "identity.SamlMetadata": _plain("id provider entity_id xml fetched_at checked_at"),
+    "identity.ScimToken": _plain("id provider prefix digest created_at last_used_at"),
+    "identity.ProvisionedUser": _of_staff(
+        personal="user user_name user_name_key external_id attributes",
+        plain="id provider active version created_at changed_at",
+        purpose=ACCOUNTS,
+        term=WITH_ACCOUNT,
+    ),
+    "identity.ProvisionedGroup": _plain("id provider display_name external_id version created_at changed_at"),
+    "identity.ProvisionedGroup_members": _of_staff(
+        personal="provisioneduser", plain="id provisionedgroup", purpose=ACCOUNTS, term=WITH_ACCOUNT
+    ),
     # Faces.
     "biometrics.FacePhoto": Entry(
         personal="student file original_name sha256 reason crop thumbnail confirmed_by",

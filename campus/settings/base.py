@@ -298,6 +298,8 @@ LOGGING: dict[str, Any] = {
         "console": {"class": "logging.StreamHandler", "formatter": env.str("ROLLCALL_LOG_FORMAT", default="line")}
     },
     "root": {"handlers": ["console"], "level": env.str("ROLLCALL_LOG_LEVEL", default="INFO")},
+    # It logs whole messages, with what they say of people. What is wrong with one, its exception says.
+    "loggers": {"saml2": {"handlers": [], "level": "CRITICAL", "propagate": False}},
 }
 
 # Where errors and the times of requests and jobs are sent to, without names: a Sentry, and an OpenTelemetry collector

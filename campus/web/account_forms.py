@@ -15,6 +15,7 @@ from campus.accounts.models import ApiToken
 from campus.accounts.selectors import has_two_factor
 from campus.accounts.signin import AttemptLimit, is_login_blocked, too_many_attempts, verify_login_code
 from campus.common.errors import UserError
+from campus.identity.ldap import confirm_by_directory
 from campus.outbox.account_emails import queue_password_reset
 from campus.web.views import StaffRequest
 
@@ -73,7 +74,9 @@ class ConfirmForm(forms.Form):
         given, user = self.cleaned_data, self.request.user
         if self.errors:
             return given
-        if authenticate(self.request, username=user.get_username(), password=given["password"]) != user:
+        if not confirm_by_directory(self.request, given["password"]) and (
+            authenticate(self.request, username=user.get_username(), password=given["password"]) != user
+        ):
             blocked = is_login_blocked(self.request, user.get_username())
             self.add_error("password", too_many_attempts() if blocked else _("Wrong password."))
         elif "code" in self.fields:

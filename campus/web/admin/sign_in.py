@@ -31,12 +31,20 @@ from campus.identity.oidc import callback_address
 from campus.identity.provider_settings import SETTINGS, settings_form
 from campus.identity.services import save_provider
 from campus.web.admin.base import PreloadedChoicesForm, ReadOnlyInline, RegistrarAdmin, format_moment, render_badge
+from campus.web.admin.scim_page import scim_page
 from campus.web.admin.sign_in_pages import test_page, try_page
 
 WIDGETS: Final[dict[type[forms.Field], Any]] = {
     forms.BooleanField: UnfoldBooleanSwitchWidget,
     forms.CharField: UnfoldAdminTextInputWidget,
     forms.URLField: UnfoldAdminURLInputWidget,
+}
+
+
+# What the other side has to know of us, by the kind.
+ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
+    IdentityProvider.Kind.OIDC: ("callback", "logout_callback"),
+    IdentityProvider.Kind.SAML: ("saml_metadata_address",),
 }
 
 
@@ -170,9 +178,10 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
     list_display = ("name", "kind", "state", "people", "latest")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (RuleInline, FailureInline)
-    actions_detail = ("test_it", "try_rules")
-    readonly_fields = ("callback", "logout_callback")
+    actions_detail = ("test_it", "try_rules", "provision")
+    readonly_fields = ("callback", "logout_callback", "saml_metadata_address")
     conditional_fields: ClassVar[dict[str, str]] = {
+        "new_secret": "kind != 'saml'",
         **{
             setting_name(kind, name): f"kind == '{kind}'"
             for kind, form in SETTINGS.items()
@@ -205,12 +214,14 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
         settings = tuple(
             setting_name(kind, name) for kind in kinds if kind in SETTINGS for name in SETTINGS[kind].base_fields
         )
-        addresses = ("callback", "logout_callback") if obj and obj.kind == IdentityProvider.Kind.OIDC else ()
+        addresses = ADDRESSES.get(obj.kind, ()) if obj else ()
+        # That of SAML is our own key, which nobody enters.
+        secret = ("new_secret",) if may_change and not (obj and obj.kind == IdentityProvider.Kind.SAML) else ()
         return (
             (None, {"fields": (("name", "active"), ("kind", "slug"), ("for_staff", "for_students"))}),
             (
                 gettext_lazy("Connection"),
-                {"fields": (*(settings if may_change else ()), *(("new_secret",) if may_change else ()), *addresses)},
+                {"fields": (*(settings if may_change else ()), *secret, *addresses)},
             ),
             (
                 gettext_lazy("Who is who"),
@@ -242,6 +253,10 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
     def logout_callback(self, provider: Any) -> str:
         return str(provider.callback_address).removesuffix("callback/") + "logout/"
 
+    @display(description=gettext_lazy("Address of our metadata, for the identity provider"))
+    def saml_metadata_address(self, provider: Any) -> str:
+        return str(provider.callback_address).removesuffix("callback/") + "saml/metadata/"
+
     def has_try_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return is_administrator(request.user)
 
@@ -258,9 +273,16 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
     def try_rules(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return redirect("admin:identity_identityprovider_try", object_id)
 
+    @action(
+        description=gettext_lazy("Provisioning (SCIM)"), url_path="provision", icon="group_add", permissions=["try"]
+    )
+    def provision(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return redirect("admin:identity_identityprovider_scim", object_id)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
+            path("<uuid:pk>/scim/", view(scim_page), name="identity_identityprovider_scim"),
             path("<uuid:pk>/test/", view(test_page), name="identity_identityprovider_test"),
             path("<uuid:pk>/try/", view(try_page), name="identity_identityprovider_try"),
             *super().get_urls(),

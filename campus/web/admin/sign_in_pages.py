@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from campus.accounts.roles import is_administrator
+from campus.identity.checks import check_ldap, check_saml
 from campus.identity.models import ExternalIdentity, FailedSignIn, IdentityProvider, load_claims
 from campus.identity.oidc import flatten_claims
 from campus.identity.oidc_check import Finding, check_oidc
@@ -22,7 +23,9 @@ from campus.identity.sign_in import MAX_CLAIMS_LENGTH, Assertion, SignInError, d
 from campus.web.admin.base import format_moment
 
 CHECKS: Final[dict[str, Callable[[HttpRequest, IdentityProvider], list[Finding]]]] = {
-    IdentityProvider.Kind.OIDC: check_oidc
+    IdentityProvider.Kind.OIDC: check_oidc,
+    IdentityProvider.Kind.SAML: check_saml,
+    IdentityProvider.Kind.LDAP: check_ldap,
 }
 MAX_PAST: Final = 50
 

@@ -1,5 +1,6 @@
 """Login, logout, the own account: language, password, second step and its recovery codes, API tokens, sessions."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import segno
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.contrib.auth.views import (
     LoginView,
     LogoutView,
@@ -42,13 +44,13 @@ from campus.accounts.signin import (
     verify_login_code,
 )
 from campus.common.errors import UserError
-from campus.identity.passwords import may_use_password
+from campus.identity.ldap import DirectoryError, has_password_to_confirm, sign_in_by_directory
 from campus.identity.selectors import identities_for, login_buttons, provider_of_session, replaces_passwords
 from campus.outbox.account_emails import notify_recovery_codes_replaced
 from campus.web.account_forms import CodeForm, ConfirmForm, ForgottenForm, SignInForm, TokenForm
 from campus.web.sign_in_cookies import with_cookies
 from campus.web.views import StaffRequest
-from campus.web.views.external_sign_in import confirmation_address, logout_elsewhere
+from campus.web.views.external_sign_in import confirmation_address, logout_elsewhere, refuse
 
 EVENTS_SHOWN = 20
 PENDING_SECRET_KEY = "new-second-step"  # noqa: S105 - the name of a place in the session
@@ -62,6 +64,20 @@ class StaffLoginView(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         own = {"providers": login_buttons(), "replaces_passwords": replaces_passwords()}
         return super().get_context_data(**kwargs, **own)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A directory is asked first: it does not count wrong passwords, which the form does where nobody knows one."""
+        name, password = request.POST.get("username", ""), request.POST.get("password", "")
+        try:
+            response = sign_in_by_directory(request, name, password, self.get_redirect_url())
+        except DirectoryError as error:
+            refused = super().post(request, *args, **kwargs)
+            # An account for emergencies logs in while the directory is down.
+            signed_in = refused.status_code == HTTPStatus.FOUND
+            return refused if signed_in else refuse(request, error.provider, error)
+        if response is None:
+            return super().post(request, *args, **kwargs)
+        return with_cookies(response, request.user) if isinstance(request.user, User) else response
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
@@ -208,7 +224,7 @@ def confirm_login(request: StaffRequest) -> HttpResponse:
         allowed = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
         return redirect(back if allowed else "account")
     context = {
-        "form": form if may_use_password(request.user) and request.user.has_usable_password() else None,
+        "form": form if has_password_to_confirm(request) else None,
         "elsewhere": confirmation_address(request, request.GET.get("next", "")),
         "provider": provider_of_session(request),
     }

@@ -17,6 +17,8 @@ from campus.identity import oidc
 from campus.identity.failures import record_failure
 from campus.identity.models import IdentityProvider
 from campus.identity.oidc_logout import log_out_by_token
+from campus.identity.saml import flow as saml_flow
+from campus.identity.saml.logout import saml_logout_address
 from campus.identity.selectors import active_providers, provider_of_session
 from campus.identity.sign_in import Assertion, SignInError, confirm_sign_in, sign_in
 from campus.web.sign_in_cookies import with_cookies
@@ -29,8 +31,15 @@ def _start_oidc(request: HttpRequest, provider: IdentityProvider, next_: str, *,
     return redirect(oidc.authorization_address(request, provider, next_, confirm=confirm))
 
 
+def _start_saml(request: HttpRequest, provider: IdentityProvider, next_: str, *, confirm: bool) -> HttpResponseBase:
+    return redirect(saml_flow.address_to_ask(request, provider, next_, confirm=confirm))
+
+
 # What the button of each kind does.
-STARTS: Final[dict[str, Callable[..., HttpResponseBase]]] = {IdentityProvider.Kind.OIDC: _start_oidc}
+STARTS: Final[dict[str, Callable[..., HttpResponseBase]]] = {
+    IdentityProvider.Kind.OIDC: _start_oidc,
+    IdentityProvider.Kind.SAML: _start_saml,
+}
 
 
 @never_cache
@@ -107,6 +116,8 @@ def refuse(
 def logout_elsewhere(request: HttpRequest) -> str | None:
     """Where the browser goes after a logout here, so that it is logged out of the provider, too."""
     provider = provider_of_session(request)
+    if provider and provider.kind == IdentityProvider.Kind.SAML:
+        return saml_logout_address(request, provider)
     is_oidc = provider is not None and provider.kind == IdentityProvider.Kind.OIDC
     return oidc.logout_address(request, provider) if provider and is_oidc else None
 
