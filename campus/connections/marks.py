@@ -163,7 +163,7 @@ def _send_batch(run: ConnectionRun, marks: list[MarkDelivery], sender: MarkSende
 def _send_one(mark: MarkDelivery, sender: MarkSender) -> str:
     """Have it stand there, and note that it does. Returns what to count."""
     rows = MarkDelivery.objects.filter(pk=mark.pk, version=mark.version)
-    is_known = 0 < mark.confirmed_version == mark.tried_version  # nothing is under way
+    is_known = 0 < mark.confirmed_version == mark.tried_version < mark.version  # nothing is under way
     stands = is_known and mark.confirmed_value == mark.value  # changed, and changed back
     if not stands and mark.tried_version == mark.version:
         stands = sender.read(mark) == mark.value
