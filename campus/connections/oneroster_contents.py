@@ -14,7 +14,7 @@ READERS = Sandbox("campus.connections.oneroster_reader")
 
 MAX_ZIP_BYTES = 64 * 2**20
 MAX_READING_SECONDS = 120  # of the processor
-MAX_READING_BYTES = 1024 * 2**20  # of memory
+MAX_READING_BYTES = 512 * 2**20  # of memory
 MAX_ENTRIES = 500_000  # of one kind
 MAX_PROBLEMS = 100
 

@@ -89,7 +89,7 @@ class _Reader:
             yield Registry(people=people)
         for enrolments in _chunks(self.read_enrolments()):
             yield Registry(enrolments=enrolments)
-        yield Registry(problems=self.problems[:MAX_PROBLEMS])
+        yield Registry(problems=self.problems)
 
     def read_terms(self) -> Iterator[RegistryTerm]:
         for row in self.file("academicSessions"):
@@ -154,7 +154,8 @@ class _Reader:
         try:
             return date.fromisoformat(text[:10]) if text else None
         except ValueError:
-            self.problems.append(Message("“{text}” is no date like 2026-09-30.", text=text[:40]))
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(Message("“{text}” is no date like 2026-09-30.", text=text[:40]))
             return None
 
 

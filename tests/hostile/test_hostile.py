@@ -15,12 +15,14 @@ from campus.academics import file_contents
 from campus.academics.file_contents import GUESSED_FORMAT, CalendarEntry, CalendarRequest, Table, TableRequest
 from campus.biometrics import zip_contents
 from campus.biometrics.zip_contents import DamagedFile, ListRequest, UnpackRequest, ZipListing, ZippedFile
+from campus.connections import oneroster_contents
+from campus.connections.oneroster_contents import RegistryRequest
 from recognition.errors import RecognitionError
 from recognition.media.photo import read_photo
 from recognition.media.video import plan_segments, probe, sample_frames
 from tests.campus.conftest import World, own_folders, world
 from tests.campus.permissions import people
-from tests.hostile import photos, requests, tables, videos
+from tests.hostile import photos, registries, requests, tables, videos
 from tests.hostile.case import MAX_PEAK_BYTES, MAX_SECONDS, READ, Case, measured
 
 __all__ = ["own_folders", "world"]
@@ -92,12 +94,22 @@ def read_as_zip(path: Path) -> str:
     return " ".join(said)
 
 
+def read_as_registry(path: Path) -> str:
+    try:
+        request = RegistryRequest(path=str(path))
+        parts = list(oneroster_contents.READERS.read_values(request, oneroster_contents.Registry))
+    except RecognitionError as error:
+        return str(error)
+    return " ".join([READ, *{str(problem) for part in parts for problem in part.problems}])
+
+
 FILES: list[tuple[Iterator[Case], Callable[[Path], str]]] = [
     (photos.cases(), read_as_photo),
     (videos.cases(), read_as_recording),
     (tables.rosters(), read_as_roster),
     (tables.calendars(), read_as_calendar),
     (tables.zips(), read_as_zip),
+    (registries.cases(), read_as_registry),
 ]
 
 

@@ -8,11 +8,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from campus.academics.file_imports import entries_of
 from campus.academics.models import Lecture
+from campus.academics.selectors import file_imports_for
 from campus.common.errors import UserError
 from campus.connections.calendar_feeds import update_from_feed
 from campus.connections.models import Connection
 from tests.campus import factories
+from tests.campus.connections.exchanges import exchange
+from tests.campus.file_imports import read_uploads
 from tests.servers.rest import Asked, Reply, rest_server
 
 pytestmark = pytest.mark.django_db
@@ -168,3 +172,20 @@ def test_what_is_no_calendar_is_said_and_changes_nothing() -> None:
     assert len(lectures()) == 20
     with pytest.raises(UserError, match="could not be reached"):
         update_from_feed(connection=connection)
+
+
+def test_who_asks_for_it_gets_the_known_preview() -> None:
+    factories.course(code="CS 42")
+    registrar = factories.registrar()
+    feed = Feed()
+    with served(feed) as connection:
+        assert exchange(connection, "sync").counts == {"added": 20}
+        feed.rooms = dict.fromkeys(range(20), "C3")
+        assert "20 of 20 coming lectures" in str(exchange(connection, "sync").result)
+        run = exchange(connection, "sync", user=registrar)
+        assert "could not be reached" not in str(run.result)
+    read_uploads()
+    assert {entry.room for entry in entries_of(file_imports_for(registrar).get(pk=run.file_import_id))} == {"C3"}
+    assert exchange(connection, "sync").state == "failed"
+    connection.refresh_from_db()
+    assert "could not be reached" in str(connection.last_error)

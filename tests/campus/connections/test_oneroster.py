@@ -9,13 +9,19 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from campus.academics.file_imports import table_of
 from campus.academics.models import Course, Enrolment, Student, Term
+from campus.academics.roster_import import import_roster
+from campus.academics.selectors import file_imports_for
 from campus.common.errors import UserError
 from campus.connections.models import Connection
 from campus.connections.oneroster_adapter import OneRosterAdapter, fetch_registry, read_zip
+from campus.connections.oneroster_contents import RegistryTerm
 from campus.connections.registry_update import update_from_registry
 from campus.connections.sync_outcome import SyncOutcome
 from tests.campus import factories
+from tests.campus.connections.exchanges import exchange
+from tests.campus.file_imports import read_uploads
 from tests.servers.oneroster import CLIENT, SECRET, OneRosterSite, oneroster
 
 pytestmark = pytest.mark.django_db
@@ -240,3 +246,42 @@ def test_a_zip_is_read_from_a_file(tmp_path, capsys) -> None:
     path.write_bytes(b"no zip")
     with pytest.raises(CommandError, match="no zip"):
         call_command("import_oneroster", "Registry", str(path))
+
+
+def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person() -> None:
+    found = site()
+    registrar = factories.registrar()
+    with oneroster(found) as address:
+        row = connection(address)
+        assert exchange(row, "sync").counts["added"] == 41
+        for number in range(1000, 1010):
+            found.put("enrollments", f"user-{number}@c1", modified="2099-01-01T00:00:00.000Z", status="tobedeleted")
+        run = exchange(row, "sync")
+        assert (run.state, run.file_import, run.counts["waiting"]) == ("done", None, 10)
+        assert "10 of 40 students" in str(run.result)
+        run = exchange(row, "sync", user=registrar)
+    read_uploads()
+    table = table_of(file_imports_for(registrar).get(pk=run.file_import_id))
+    assert {cells[0] for cells in table.rows} == listed("CS 42") - {str(number) for number in range(1001, 1010)}
+    columns = {name: index for index, name in enumerate(table.headers)}
+    import_roster(table=table, columns=columns, complete=True, accept_departures=True)
+    assert len(listed("CS 42")) == 30
+
+
+def test_what_is_exported_says_the_same_when_it_is_read(tmp_path) -> None:
+    factories.user(username="u900")
+    row = connection(name="Registry there")
+    found = site()
+    found.put("users", "user-1001", givenName="=1+1")
+    update(row, found)
+    path = tmp_path / "export.zip"
+    call_command("export_oneroster", str(path))
+    assert path.stat().st_mode & 0o077 == 0
+    registry = read_zip(path.read_bytes())
+    assert {person.identifier for person in registry.people} - {""} == {str(number) for number in range(1000, 1040)}
+    term = Term.objects.get()
+    assert registry.terms == [RegistryTerm(f"term-{term.pk}", "Winter", term.first_day, term.last_day)]
+    assert sorted(row.code for row in registry.classes) == ["CS 42", "CS 43"]
+    outcome = update_from_registry(connection=connection(name="Registry here"), registry=registry, is_trial=True)
+    assert not outcome.counts["added"] + outcome.counts["removed"]
+    assert not outcome.counts["classes_added"] + outcome.counts["terms_changed"]
