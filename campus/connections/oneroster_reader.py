@@ -38,6 +38,7 @@ FILES = {
     "users": ("sourcedId", "username", "identifier", "givenName", "familyName", "email"),
     "enrollments": ("sourcedId", "classSourcedId", "userSourcedId", "role"),
 }
+OPTIONAL_COLUMNS = ("status", "enabledUser", "location", "beginDate", "endDate")
 MAX_FILES = 100
 MAX_UNPACKED_BYTES = 512 * 2**20
 MAX_CELL_CHARACTERS = 1_000
@@ -68,8 +69,7 @@ class _Reader:
         if MANIFEST not in self.names:
             raise UserError("The zip has no manifest.csv, so it is no OneRoster export.")
         self.manifest = {
-            row.get("propertyName", ""): row.get("value", "")
-            for row in self.rows(MANIFEST, ("propertyName", "value"), {})
+            row.get("propertyName", ""): row.get("value", "") for row in self.rows(MANIFEST, ("propertyName", "value"))
         }
         version = self.manifest.get("oneroster.version", "")
         if not version.startswith("1."):
@@ -105,7 +105,7 @@ class _Reader:
                 row["classCode"] or code,
                 row["title"] or title,
                 [term.strip() for term in row["termSourcedIds"].split(",")][:MAX_LISTED_IDS],
-                row.get("location", ""),
+                row["location"],
             )
 
     def read_enrolments(self) -> Iterator[RegistryEnrolment]:
@@ -122,25 +122,28 @@ class _Reader:
 
     def file(self, name: str) -> Iterator[dict[str, str]]:
         """The rows that are not to be deleted, without those of users who are not enabled."""
-        for row in self.rows(f"{name}.csv", FILES[name], {"status": ""}):
-            if row["status"].lower() != "tobedeleted" and row.get("enabledUser", "").lower() != "false":
+        for row in self.rows(f"{name}.csv", FILES[name]):
+            if row["status"].lower() != "tobedeleted" and row["enabledUser"].lower() != "false":
                 yield row
 
-    def rows(self, name: str, columns: tuple[str, ...], defaults: dict[str, str]) -> Iterator[dict[str, str]]:
+    def rows(self, name: str, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+        """The cells of a file in these columns and the optional ones."""
         info = self.names.get(name)
         if info is None:
             raise UserError("“{name}” is not in the zip, although the manifest says so.", name=name)
         try:
             with self.archive.open(info) as packed:
                 text = io.TextIOWrapper(packed, encoding="utf-8-sig", newline="")
-                reader = csv.DictReader(text, strict=True)
-                if missing := set(columns) - set(reader.fieldnames or ()):
+                reader = csv.reader(text, strict=True)
+                headers = next(reader, [])
+                if missing := set(columns) - set(headers):
                     raise UserError("“{name}” has no column “{column}”.", name=name, column=min(missing))
-                for number, row in enumerate(reader, start=1):
+                places = {header: n for n, header in enumerate(headers) if header in (*columns, *OPTIONAL_COLUMNS)}
+                empty = dict.fromkeys(OPTIONAL_COLUMNS, "")
+                for number, row in enumerate(filter(None, reader), start=1):
                     if number > MAX_ENTRIES:
                         raise UserError("“{name}” has more than {n} rows.", name=name, n=MAX_ENTRIES)
-                    cells = {key: _clean(value) for key, value in row.items() if key and isinstance(value, str)}
-                    yield defaults | dict.fromkeys(columns, "") | cells
+                    yield empty | {key: _clean(row[n]) if n < len(row) else "" for key, n in places.items()}
         except (UserError, MemoryError):
             raise
         except UnicodeDecodeError as error:
@@ -150,7 +153,7 @@ class _Reader:
             raise UserError("“{name}” can't be read. Export it from the registry again.", name=name) from error
 
     def day(self, row: dict[str, str], column: str) -> date | None:
-        text = row.get(column, "")
+        text = row[column]
         try:
             return date.fromisoformat(text[:10]) if text else None
         except ValueError:
