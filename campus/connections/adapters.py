@@ -92,3 +92,9 @@ def adapter_for(kind: str) -> Adapter:
     """The adapter of a kind of connection."""
     module, _colon, name = ADAPTERS[kind].partition(":")
     return cast("Callable[[], Adapter]", getattr(import_module(module), name))()
+
+
+def check_settings(connection: Connection) -> None:
+    """Raises UserError where the settings are not complete."""
+    if errors := adapter_for(connection.kind).settings_form(connection.settings).errors:
+        raise UserError("The settings are not complete: {fields}.", fields=", ".join(errors))

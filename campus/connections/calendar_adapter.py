@@ -48,9 +48,11 @@ class CalendarAdapter:
 
     def sync(self, connection: Connection, run: ConnectionRun) -> Message:
         """Bring the lectures up to date. Who has asked for it gets a preview where that needs a person."""
-        outcome = update_from_feed(connection=connection, is_trial=connection.dry_run)
+        outcome = update_from_feed(
+            connection=connection, is_trial=connection.dry_run, whatever_it_said=run.user is not None
+        )
         run.counts = {name: n for name, n in outcome.counts.items() if n}
-        if outcome.question and run.user:
+        if outcome.questions and run.user:
             chosen = connection.settings.get("course")
             run.file_import = create_calendar_import(
                 file=ContentFile(outcome.calendar),

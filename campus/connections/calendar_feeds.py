@@ -23,7 +23,7 @@ from campus.common.outgoing_http import request
 from campus.connections.adapters import NETWORKS_SETTING
 from campus.connections.json_requests import check_status
 from campus.connections.models import Connection, CourseLink
-from campus.connections.sync_outcome import SyncOutcome
+from campus.connections.sync_outcome import SyncOutcome, note_questions
 from recognition.errors import RecognitionError
 from recognition.messages import Message
 
@@ -34,9 +34,11 @@ MAX_ANSWER_AGE = timedelta(days=1)
 MAX_LISTED_PROBLEMS = 50
 
 
-def update_from_feed(*, connection: Connection, is_trial: bool = False) -> SyncOutcome:
-    """Fetch the calendar and bring lectures up to date. `is_trial`: only say what would be done. Raises UserError."""
-    answer_before = {} if is_trial else connection.settings.get("answer", {})
+def update_from_feed(*, connection: Connection, is_trial: bool = False, whatever_it_said: bool = False) -> SyncOutcome:
+    """Fetch the calendar and bring lectures up to date. `is_trial`: only say what would be done. `whatever_it_said`:
+    also if the calendar is the same as last time. Raises UserError.
+    """
+    answer_before = {} if is_trial or whatever_it_said else connection.settings.get("answer", {})
     if timezone.now().timestamp() - answer_before.get("at", 0) > MAX_ANSWER_AGE.total_seconds():
         answer_before = {}
     headers = {"Accept": "text/calendar"}
@@ -50,7 +52,7 @@ def update_from_feed(*, connection: Connection, is_trial: bool = False) -> SyncO
         return SyncOutcome(counts=Counter(unchanged=1))
     check_status(url, answer)
     outcome = apply_entries(connection=connection, entries=read_entries(answer.body), is_trial=is_trial)
-    if outcome.question:
+    if outcome.questions:
         outcome.calendar = answer.body
     elif not is_trial:
         connection.settings["answer"] = {
@@ -59,6 +61,8 @@ def update_from_feed(*, connection: Connection, is_trial: bool = False) -> SyncO
             "at": timezone.now().timestamp(),
         }
         connection.save(update_fields=["settings"])
+    if not is_trial:
+        note_questions(connection=connection, questions=outcome.questions)
     return outcome
 
 
@@ -116,9 +120,14 @@ def apply_entries(*, connection: Connection, entries: list[CalendarEntry], is_tr
         if uid in known[course]
     )
     if changing > connection.change_limit_percent / 100 * coming:
-        outcome.question = Message(
+        question = Message(
             "{n} of {total} coming lectures would move, change or be cancelled.", n=changing, total=coming
         )
+        outcome.questions = {
+            row.lecture.course_id: question
+            for row in rows
+            if row.lecture and row.kind in (EntryChange.CHANGED, EntryChange.GONE)
+        }
         outcome.counts["waiting"] = changing
     elif not is_trial:
         save_import(rows, complete=True)

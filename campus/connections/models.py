@@ -135,7 +135,7 @@ class ConnectionRun(jobs.LeasedJob):
 
     class Task(models.TextChoices):
         CHECK = "check", _("test")
-        SYNC = "sync", _("terms and classes")
+        SYNC = "sync", _("terms, classes and lectures")
         ROSTER = "roster", _("roster")
         MARKS = "marks", _("marks")
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Lecture
@@ -168,6 +169,8 @@ def note_differences(marks: Iterable[MarkDelivery], read: Callable[[MarkDelivery
                 pk=mark.pk, version=mark.version, state=MarkDelivery.State.SENT
             ).update(
                 state=MarkDelivery.State.FAILED,
+                confirmed_value=there[:40],
+                confirmed_at=timezone.now(),
                 error=Message(
                     "Update needed: “{there}” stands there in place of “{wanted}”. Send it again to overwrite that.",
                     there=there or "-",

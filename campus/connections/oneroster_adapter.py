@@ -99,7 +99,7 @@ class OneRosterAdapter:
         run.counts = {name: n for name, n in outcome.counts.items() if n}
         if outcome.table and run.user:
             run.file_import = preview_for(run.user, connection.name, None, outcome.table)
-        if not (outcome.question or outcome.problems or connection.dry_run):
+        if not (outcome.questions or outcome.problems or connection.dry_run):
             connection.settings["registry_at"] = now.isoformat()
             connection.save(update_fields=["settings"])
         return outcome.remark

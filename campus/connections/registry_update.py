@@ -19,6 +19,8 @@ from campus.academics.models import Course, Enrolment, Term
 from campus.academics.roster_import import end_enrolments, import_roster
 from campus.academics.roster_plan import RosterPlan, plan_roster
 from campus.academics.services import validate_and_save
+from campus.audit.models import Action
+from campus.audit.services import record_event
 from campus.common.errors import UserError
 from campus.common.keys import match_key
 from campus.connections.models import Connection, CourseLink
@@ -29,7 +31,7 @@ from campus.connections.oneroster_contents import (
     RegistryPerson,
     RegistryTerm,
 )
-from campus.connections.sync_outcome import SyncOutcome
+from campus.connections.sync_outcome import SyncOutcome, note_questions
 from recognition.messages import Message
 
 MAX_CODE_CHARACTERS, MAX_NAME_CHARACTERS = 40, 200
@@ -49,6 +51,7 @@ def update_from_registry(*, connection: Connection, registry: Registry, is_trial
     try:
         with transaction.atomic():
             update.do()
+            note_questions(connection=connection, questions=update.outcome.questions)
             if is_trial:
                 raise _Undone
     except _Undone:
@@ -144,11 +147,12 @@ class _Update:
         current = [link for link in self.links.values() if not link.course.is_archived]
         gone = [link for link in current if link.remote_id not in known]
         if len(gone) > self.limit * len(current):
-            self.outcome.question = Message(
+            question = Message(
                 "{n} of {total} classes are no longer in the registry. Archive them yourself, if that is right.",
                 n=len(gone),
                 total=len(current),
             )
+            self.outcome.questions |= {link.course_id: question for link in gone}
             return
         for link in gone:
             self.outcome.counts["classes_archived"] += 1
@@ -174,6 +178,7 @@ class _Update:
             present = set(course.lecturers.values_list("pk", flat=True))
             added, removed = found - present, (ours - found) & present
             if added or removed:
+                record_event(None, Action.CHANGED_CLASS, course=course.pk, about="lecturers by a registry")
                 course.lecturers.add(*added)
                 course.lecturers.remove(*removed)
                 self.outcome.counts["lecturers_added"] += len(added)
@@ -198,24 +203,33 @@ class _Update:
         left_out = {row.line for row in plan.errors} | {row.line for row in plan.undecided}
         doubtful = {student.pk for row in plan.undecided for student in row.existing}
         leaving = [row for row in plan.leaving if row.student_id not in doubtful]
-        if left_out:
-            self.outcome.counts["waiting"] += len(left_out)
-            self.outcome.table = table
-            self.outcome.question = Message.with_count(
+        held = self.exceeded_limits(classes.values(), plan, leaving)
+        place, by_code = columns["class"], {course.code: course.pk for course in classes.values()}
+        wrong = Counter(by_code[table.rows[line - 1][place]] for line in left_out)
+        self.outcome.questions |= held | {
+            course: Message.with_count(
                 "{n} student there is wrong or doubtful. Look at the row.",
                 "{n} students there are wrong or doubtful. Look at the rows.",
-                n=len(left_out),
+                n=n,
             )
-        if question := self.exceeded_limit(classes.values(), plan, leaving):
-            self.outcome.table, self.outcome.question = table, question
-            self.outcome.counts["waiting"] += len(plan.new) + len(plan.changed) + len(leaving)
-            return
-        kept = [cells for line, cells in zip(table.lines, table.rows, strict=True) if line not in left_out]
+            for course, n in wrong.items()
+            if course not in held
+        }
+        asked = [row for row in table.rows if by_code[row[place]] in {*held, *wrong}]
+        if asked:
+            self.outcome.table = renumbered(table, asked)
+        self.outcome.counts["waiting"] += len(left_out) + sum(row.course_id in held for row in leaving)
+        leaving = [row for row in leaving if row.course_id not in held]
+        kept = [
+            row
+            for line, row in zip(table.lines, table.rows, strict=True)
+            if line not in left_out and by_code[row[place]] not in held
+        ]
         if kept:
-            plan = import_roster(table=replace(table, rows=kept, lines=list(range(1, len(kept) + 1))), columns=columns)
+            plan = import_roster(table=renumbered(table, kept), columns=columns)
+            self.outcome.counts["added"] += len(plan.new)
+            self.outcome.counts["changed"] += len(plan.changed)
         end_enrolments(leaving)
-        self.outcome.counts["added"] += len(plan.new)
-        self.outcome.counts["changed"] += len(plan.changed)
         self.outcome.counts["removed"] += len(leaving)
 
     def cells(self, person: RegistryPerson, course: Course, enrolment: RegistryEnrolment) -> list[str]:
@@ -224,25 +238,31 @@ class _Update:
         days = [day.isoformat() if day else "" for day in (enrolment.first_day, enrolment.last_day)]
         return [number, name, person.family_name, person.email, course.code, *days]
 
-    def exceeded_limit(
+    def exceeded_limits(
         self, courses: Iterable[Course], plan: RosterPlan, leaving: Collection[Enrolment]
-    ) -> Message | None:
-        """Why a person is asked: more of a class would change or leave than the connection's limit."""
+    ) -> dict[int, Message]:
+        """Why a person is asked, by class: more of it would change or leave than the connection's limit."""
         is_open = Q(valid_to=None) | Q(valid_to__gte=timezone.localdate())
         enrolled = Counter(
             Enrolment.objects.filter(is_open, course__in=courses, student__guest=False).values_list("course", flat=True)
         )
         changing = Counter(row.course_id for row in leaving)
         changing.update(row.course.pk for row in plan.changed if row.course)
-        for course in courses:
-            if changing[course.pk] > self.limit * enrolled[course.pk]:
-                return Message(
-                    "In {course}, {n} of {total} students would change or leave.",
-                    course=course.code,
-                    n=changing[course.pk],
-                    total=enrolled[course.pk],
-                )
-        return None
+        return {
+            course.pk: Message(
+                "In {course}, {n} of {total} students would change or leave.",
+                course=course.code,
+                n=changing[course.pk],
+                total=enrolled[course.pk],
+            )
+            for course in courses
+            if changing[course.pk] > self.limit * enrolled[course.pk]
+        }
+
+
+def renumbered(table: Table, rows: list[list[str]]) -> Table:
+    """The table with these of its rows."""
+    return replace(table, rows=rows, lines=list(range(1, len(rows) + 1)))
 
 
 def make_table(rows: Iterable[list[str]]) -> Table:

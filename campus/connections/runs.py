@@ -11,7 +11,7 @@ from django.utils import timezone
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.outgoing_http import OutgoingError
-from campus.connections.adapters import Adapter, adapter_for
+from campus.connections.adapters import Adapter, adapter_for, check_settings
 from campus.connections.marks import compare_marks, send_marks, waiting_marks
 from campus.connections.models import Connection, ConnectionRun, CourseLink
 from campus.connections.rosters import exchange_roster, match_people
@@ -91,6 +91,7 @@ def perform(*, run: ConnectionRun) -> None:
     try:
         if not connection.active and run.task != Task.CHECK:
             raise UserError("The connection is switched off.")
+        check_settings(connection)
         result = _perform(run, connection, link, adapter_for(connection.kind))
     except UserError as error:
         now = timezone.now()

@@ -1,6 +1,6 @@
 """Which connections a user may see: those who look after all classes, and auditors."""
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
 from campus.accounts.roles import AnyUser, sees_everything
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
@@ -16,7 +16,7 @@ def links_for(user: AnyUser) -> QuerySet[CourseLink]:
 
 def links_with_counts(user: AnyUser) -> QuerySet[CourseLink]:
     """Each with `sent`, `waiting` and `failed` marks; `failure` and `failed_name` say why one was given up, and whose
-    it is."""
+    it is. First come those that a person has to look at."""
     states = MarkDelivery.State
     failed = MarkDelivery.objects.filter(link=OuterRef("pk"), state=states.FAILED).order_by("-changed_at", "pk")
     counts = {
@@ -28,7 +28,7 @@ def links_with_counts(user: AnyUser) -> QuerySet[CourseLink]:
         "failed_name": Subquery(failed.values("student__name")[:1]),
     }
     rows = links_for(user).select_related("course").annotate(**counts, **last)
-    return rows.order_by("course__code", "remote_id")
+    return rows.order_by(Case(When(question="", failed=0, then=1), default=0), "course__code", "remote_id")
 
 
 def questions_for(user: AnyUser) -> QuerySet[CourseLink]:

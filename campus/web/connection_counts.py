@@ -16,6 +16,15 @@ LABELS: Final[dict[str, Promise]] = {
     "sent": _("sent: %(n)d"),
     "waiting": _("waiting: %(n)d"),
     "failed": _("failed: %(n)d"),
+    "terms_added": _("terms added: %(n)d"),
+    "terms_changed": _("terms changed: %(n)d"),
+    "classes_added": _("classes added: %(n)d"),
+    "classes_changed": _("classes changed: %(n)d"),
+    "classes_archived": _("classes archived: %(n)d"),
+    "lecturers_added": _("lecturers added: %(n)d"),
+    "lecturers_removed": _("lecturers removed: %(n)d"),
+    "lecturers_without_account": _("lecturers without an account: %(n)d"),
+    "differing": _("changed there by others: %(n)d"),
     "would_change": _("would change: %(n)d"),
 }
 

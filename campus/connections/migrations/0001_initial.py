@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('task', models.CharField(choices=[('check', 'test'), ('sync', 'terms and classes'), ('roster', 'roster'), ('marks', 'marks')], max_length=10, verbose_name='what')),
+                ('task', models.CharField(choices=[('check', 'test'), ('sync', 'terms, classes and lectures'), ('roster', 'roster'), ('marks', 'marks')], max_length=10, verbose_name='what')),
                 ('state', models.CharField(choices=[('queued', 'under way'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
                 ('counts', models.JSONField(default=dict)),
                 ('result', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='result')),

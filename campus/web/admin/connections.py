@@ -119,7 +119,9 @@ class ConnectionAdmin(AdministratorsMixin, RegistrarAdmin):
         )
 
     def get_inlines(self, request: HttpRequest, obj: Connection | None) -> Any:
-        return self.inlines if obj else ()
+        """Registries and calendars link thousands of classes, by themselves."""
+        by_hand = (Connection.Kind.LTI, Connection.Kind.MOODLE, Connection.Kind.CANVAS)
+        return self.inlines if obj and obj.kind in by_hand else ()
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         if secret := form.cleaned_data.get("new_secret"):

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
+from django.db.models import Count, Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from campus.academics.models import FileImport
 from campus.accounts.roles import is_administrator
 from campus.common.errors import UserError
 from campus.common.site_address import site_address
@@ -29,6 +30,7 @@ from campus.web.views import StaffRequest
 
 CONNECTIONS_PER_PAGE: Final = 20
 SHOWN_RUNS: Final = 6
+SHOWN_LINKS: Final = 50  # those first that a person has to look at
 
 may_see = permission_required("connections.view_connection", raise_exception=True)
 may_change = permission_required("connections.change_connection", raise_exception=True)
@@ -39,10 +41,14 @@ may_change = permission_required("connections.change_connection", raise_exceptio
 @may_see
 def connections(request: StaffRequest) -> HttpResponse:
     """Each connection with its state, its classes, what waits and what failed, and its last exchanges."""
-    runs = runs_for(request.user).select_related("link__course", "file_import")
-    rows = connections_for(request.user).prefetch_related(
-        Prefetch("links", links_with_counts(request.user), to_attr="shown_links"),
-        Prefetch("runs", runs.order_by("-started_at")[:SHOWN_RUNS], to_attr="shown_runs"),
+    runs = runs_for(request.user).select_related("link__course", "file_import").defer("file_import__content")
+    rows = (
+        connections_for(request.user)
+        .annotate(link_count=Count("links", distinct=True))
+        .prefetch_related(
+            Prefetch("links", links_with_counts(request.user)[:SHOWN_LINKS], to_attr="shown_links"),
+            Prefetch("runs", runs.order_by("-started_at")[:SHOWN_RUNS], to_attr="shown_runs"),
+        )
     )
     page = Paginator(rows.order_by("name"), CONNECTIONS_PER_PAGE).get_page(request.GET.get("page"))
     cards = [_card(row) for row in page]
@@ -55,9 +61,21 @@ def _card(connection: Any) -> dict[str, Any]:
     return {
         "connection": connection,
         "links": connection.shown_links,
-        "runs": [(run, count_texts(run.counts)) for run in runs],
+        "more_links": connection.link_count - len(connection.shown_links),
+        "runs": [(run, count_texts(run.counts), _preview_address(run)) for run in runs],
         "is_busy": any(run.state == ConnectionRun.State.QUEUED for run in runs),
     }
+
+
+def _preview_address(run: ConnectionRun) -> str:
+    """Of what the exchange has fetched; empty without that."""
+    if run.file_import is None:
+        return ""
+    if run.link:
+        return reverse("course-roster-preview", args=[run.link.course_id, run.file_import.pk])
+    is_roster = run.file_import.kind == FileImport.Kind.ROSTER
+    name = "academics_student_preview" if is_roster else "academics_lecture_calendar_preview"
+    return reverse(f"admin:{name}", args=[run.file_import.pk])
 
 
 @require_POST
@@ -76,7 +94,7 @@ def test(request: StaffRequest, pk: UUID) -> HttpResponse:
 def run(request: StaffRequest, pk: UUID) -> HttpResponse:
     """Have everything exchanged now that is exchanged at night."""
     connection = get_object_or_404(connections_for(request.user), pk=pk)
-    request_everything(connection=connection)
+    request_everything(connection=connection, user=request.user)
     return redirect("connections")
 
 

@@ -108,7 +108,7 @@ def test_lectures_follow_the_calendar(form) -> None:
         feed.moved[4] = 2
         del feed.rooms[5]
         outcome = update_from_feed(connection=connection)
-        assert not outcome.question
+        assert not outcome.questions
         assert (outcome.counts["changed"], outcome.counts["removed"]) == (2, 1)
     found = lectures()
     assert found[3].room.name == "B2"
@@ -154,11 +154,11 @@ def test_more_than_the_limit_waits_for_a_person() -> None:
         update_from_feed(connection=connection)
         feed.rooms = dict.fromkeys(range(20), "C3")
         outcome = update_from_feed(connection=connection)
-        assert "20 of 20 coming lectures" in str(outcome.question)
+        assert "20 of 20 coming lectures" in str(outcome.remark)
         assert outcome.calendar == feed.calendar()
         assert {row.room.name for row in lectures()} == {"A1"}
         again = update_from_feed(connection=connection)
-        assert again.question, "what a person has to decide is not forgotten since the calendar is the same"
+        assert again.questions, "what a person has to decide is not forgotten since the calendar is the same"
 
 
 def test_what_is_no_calendar_is_said_and_changes_nothing() -> None:
@@ -174,9 +174,10 @@ def test_what_is_no_calendar_is_said_and_changes_nothing() -> None:
         update_from_feed(connection=connection)
 
 
-def test_who_asks_for_it_gets_the_known_preview() -> None:
+def test_who_asks_for_it_gets_the_known_preview(client) -> None:
     factories.course(code="CS 42")
     registrar = factories.registrar()
+    client.force_login(registrar)
     feed = Feed()
     with served(feed) as connection:
         assert exchange(connection, "sync").counts == {"added": 20}
@@ -185,6 +186,9 @@ def test_who_asks_for_it_gets_the_known_preview() -> None:
         run = exchange(connection, "sync", user=registrar)
         assert "could not be reached" not in str(run.result)
     read_uploads()
+    preview = f"/admin/academics/lecture/import-calendar/{run.file_import_id}/"
+    assert preview in client.get("/connections/").content.decode()
+    assert client.get(preview).status_code == 200
     assert {entry.room for entry in entries_of(file_imports_for(registrar).get(pk=run.file_import_id))} == {"C3"}
     assert exchange(connection, "sync").state == "failed"
     connection.refresh_from_db()

@@ -1,6 +1,8 @@
 """The clients of Moodle, Canvas and OneRoster against their stubs, and other people's clients against the same."""
 
+import ssl
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from canvasapi import Canvas as OtherCanvas
@@ -14,7 +16,8 @@ from tests.servers.canvas import CanvasSite, canvas
 from tests.servers.moodle import TOKEN as MOODLE_TOKEN
 from tests.servers.moodle import MoodleSite, moodle
 from tests.servers.oneroster import CLIENT, SECRET, OneRosterSite, oneroster
-from tests.servers.rest import Faults
+from tests.servers.rest import Faults, Reply, rest_server
+from tests.servers.stores import certificate
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +123,28 @@ def test_oneroster_reads_all_pages_with_tokens_that_expire() -> None:
     assert found.classes[0].code == "CS 42"
     assert found.classes[0].terms == ["t1"]
     assert site.asked.count("POST /token") > 3
+
+
+CLIENTS = {
+    "moodle": (MoodleSite, lambda address: Moodle(address, MOODLE_TOKEN).site()),
+    "canvas": (CanvasSite, lambda address: Canvas(address, CANVAS_TOKEN).user_name()),
+    "oneroster": (OneRosterSite, lambda address: OneRoster(address, address + "/token", CLIENT, SECRET).registry()),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_wrong_certificates_slow_and_strange_answers_are_said(name: str, tmp_path: Path, monkeypatch) -> None:
+    site, ask = CLIENTS[name][0](), CLIENTS[name][1]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    with rest_server(site.answer, tls=context) as address, pytest.raises(OutgoingError, match="certificate of"):
+        ask(address)
+    monkeypatch.setattr("campus.connections.json_requests.TOTAL_SECONDS", 0.2)
+    with rest_server(site.answer, Faults(pause=2)) as address, pytest.raises(OutgoingError, match="in time"):
+        ask(address)
+    monkeypatch.undo()
+    for body in (b"<html>", b"[" * 100_000, b'{"exception":7}', b"null", b"\xff"):
+        with rest_server(lambda _asked, body=body: Reply(body)) as address:
+            with pytest.raises(OutgoingError, match="something else than expected") as caught:
+                ask(address)
+            assert caught.value.final

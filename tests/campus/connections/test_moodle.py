@@ -209,3 +209,8 @@ def test_a_wrong_line_of_acronyms_is_refused() -> None:
     values = {"address": "https://moodle.example.org", "number": "idnumber"}
     assert MoodleForm({**values, "statuses": "0 late T\n1 absent X"}).is_valid()
     assert "is not three words" in str(MoodleForm({**values, "statuses": "late = T"}).errors)
+
+
+def test_settings_that_are_missing_are_named() -> None:
+    connection = Connection.objects.create(kind=Connection.Kind.MOODLE, name="Moodle")
+    assert "not complete: address, number." in str(exchange(connection, Task.CHECK).error)

@@ -88,7 +88,7 @@ def test_a_registry_makes_and_follows_classes() -> None:
     outcome = update(row, found, is_trial=True)
     assert outcome.counts["added"] == 41
     assert Course.objects.count() == 1, "a trial changes nothing"
-    assert not update(row, found).question
+    assert not update(row, found).questions
     course = Course.objects.get(code="CS 42")
     assert (course.name, course.term.name, course.term.last_day) == ("Databases", "Winter", date.fromisoformat(days(5)))
     assert listed("CS 42") == {str(number) for number in range(1000, 1040)}
@@ -132,8 +132,8 @@ def test_more_than_the_limit_waits_for_a_person() -> None:
         found.put("enrollments", f"user-{number}@c1", status="tobedeleted")
     found.add_class("c3", "CS 44", "Networks", "t1")
     outcome = update(row, found)
-    assert "In CS 42, 6 of 40 students" in str(outcome.question)
-    assert len(outcome.table.rows) == 35
+    assert "In CS 42, 6 of 40 students" in str(outcome.remark)
+    assert len(outcome.table.rows) == 34
     assert len(listed("CS 42")) == 40
     assert Course.objects.filter(code="CS 44").exists()
     row.change_limit_percent = 20
@@ -150,7 +150,7 @@ def test_who_is_doubtful_waits_and_does_not_leave() -> None:
     for pk in ("user-1000@c1", "user-1000@c2"):
         found.put("enrollments", pk, status="tobedeleted")
     outcome = update(row, found)
-    assert "1 student there is wrong or doubtful" in str(outcome.question)
+    assert "1 student there is wrong or doubtful" in str(outcome.remark)
     assert outcome.table.rows[-1][0] == "2000"
     assert "1000" in listed("CS 42"), "1000 may be the one who is 2000 now"
     assert "2000" not in listed("CS 42")
@@ -166,7 +166,7 @@ def test_classes_that_are_gone_are_archived_within_the_limit() -> None:
     assert list(Course.objects.filter(archived=True).values_list("code", flat=True)) == ["X 3"]
     for number in range(10):
         found.put("classes", f"x{number}", status="tobedeleted")
-    assert "no longer in the registry" in str(update(row, found).question)
+    assert "no longer in the registry" in str(update(row, found).remark)
     assert Course.objects.filter(archived=True).count() == 1
 
 
@@ -248,9 +248,10 @@ def test_a_zip_is_read_from_a_file(tmp_path, capsys) -> None:
         call_command("import_oneroster", "Registry", str(path))
 
 
-def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person() -> None:
+def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person(client) -> None:
     found = site()
     registrar = factories.registrar()
+    client.force_login(registrar)
     with oneroster(found) as address:
         row = connection(address)
         assert exchange(row, "sync").counts["added"] == 41
@@ -259,10 +260,16 @@ def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person() -> None
         run = exchange(row, "sync")
         assert (run.state, run.file_import, run.counts["waiting"]) == ("done", None, 10)
         assert "10 of 40 students" in str(run.result)
+        assert "1 roster elsewhere to look at" in client.get("/").content.decode()
         run = exchange(row, "sync", user=registrar)
     read_uploads()
+    page = client.get("/connections/").content.decode()
+    assert "In CS 42, 10 of 40 students would change or leave." in page
+    preview = f"/admin/academics/student/import/{run.file_import_id}/"
+    assert preview in page
+    assert client.get(preview).status_code == 200
     table = table_of(file_imports_for(registrar).get(pk=run.file_import_id))
-    assert {cells[0] for cells in table.rows} == listed("CS 42") - {str(number) for number in range(1001, 1010)}
+    assert {cells[0] for cells in table.rows} == {str(number) for number in range(1010, 1040)}
     columns = {name: index for index, name in enumerate(table.headers)}
     import_roster(table=table, columns=columns, complete=True, accept_departures=True)
     assert len(listed("CS 42")) == 30

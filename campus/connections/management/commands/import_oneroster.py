@@ -30,5 +30,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name}: {count}")
         for problem in outcome.problems:
             self.stdout.write(str(problem))
-        if outcome.question:
-            raise CommandError(f"A person has to decide: {outcome.question}")
+        if outcome.questions:
+            raise CommandError(f"A person has to decide: {outcome.remark}")
