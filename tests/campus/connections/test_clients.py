@@ -2,6 +2,7 @@
 
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.servers.canvas import CanvasSite, canvas
 from tests.servers.moodle import TOKEN as MOODLE_TOKEN
 from tests.servers.moodle import MoodleSite, moodle
 from tests.servers.oneroster import CLIENT, SECRET, OneRosterSite, oneroster
-from tests.servers.rest import Faults, Reply, rest_server
+from tests.servers.rest import Asked, Faults, Reply, rest_server
 from tests.servers.stores import certificate
 
 
@@ -132,6 +133,10 @@ CLIENTS = {
 }
 
 
+def say(body: bytes, _asked: Asked) -> Reply:
+    return Reply(body)
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_wrong_certificates_slow_and_strange_answers_are_said(name: str, tmp_path: Path, monkeypatch) -> None:
     site, ask = CLIENTS[name][0](), CLIENTS[name][1]
@@ -144,7 +149,7 @@ def test_wrong_certificates_slow_and_strange_answers_are_said(name: str, tmp_pat
         ask(address)
     monkeypatch.undo()
     for body in (b"<html>", b"[" * 100_000, b'{"exception":7}', b"null", b"\xff"):
-        with rest_server(lambda _asked, body=body: Reply(body)) as address:
+        with rest_server(partial(say, body)) as address:
             with pytest.raises(OutgoingError, match="something else than expected") as caught:
                 ask(address)
             assert caught.value.final
