@@ -260,7 +260,7 @@ def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person(client) -
         run = exchange(row, "sync")
         assert (run.state, run.file_import, run.counts["waiting"]) == ("done", None, 10)
         assert "10 of 40 students" in str(run.result)
-        assert "1 roster elsewhere to look at" in client.get("/").content.decode()
+        assert "1 roster elsewhere to look at" in client.get("/admin/").content.decode()
         run = exchange(row, "sync", user=registrar)
     read_uploads()
     page = client.get("/connections/").content.decode()
