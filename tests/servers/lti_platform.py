@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +27,12 @@ AGS_SCOPE = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 NRPS_SCOPE = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
 PAGE = 1000
+
+
+@cache
+def first_key() -> RSAKey:
+    """That of all platforms, since making one takes a while."""
+    return RSAKey.generate_key(2048, private=True, auto_kid=True)
 
 
 @dataclass
@@ -53,7 +60,7 @@ class Platform:
     port: int = 0
 
     def __post_init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, private=True, auto_kid=True)
+        self.key = first_key()
         self.tokens: dict[str, tuple[set[str], int]] = {}
         self.used_assertions: set[str] = set()
         self.lock = threading.Lock()

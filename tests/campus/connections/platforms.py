@@ -1,12 +1,23 @@
 """A platform on loopback that is connected, and what workers do with it."""
 
+import json
+from functools import cache
+
+from joserfc.jwk import RSAKey
+
 from campus.common import jobs
 from campus.connections import runs
 from campus.connections.lti.keys import published_keys
 from campus.connections.lti.registration import create_sign_in
-from campus.connections.models import Connection, ConnectionRun, CourseLink
+from campus.connections.models import Connection, ConnectionRun, CourseLink, SigningKey
 from tests.campus import factories
 from tests.servers.lti_platform import AGS_SCOPE, Platform
+
+
+@cache
+def own_key() -> str:
+    """Our own, since making one takes a while."""
+    return json.dumps(RSAKey.generate_key(2048, private=True).as_dict(private=True))
 
 
 def connect(platform: Platform, **fields) -> Connection:
@@ -14,6 +25,7 @@ def connect(platform: Platform, **fields) -> Connection:
     connection = Connection(kind="lti", name="Moodle", active=True, settings=platform.settings, **fields)
     connection.sign_in = create_sign_in(connection)
     connection.save()
+    SigningKey.objects.create(private=own_key())
     platform.tool_keys = published_keys()
     return connection
 
