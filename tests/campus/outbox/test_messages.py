@@ -26,7 +26,8 @@ from campus.outbox import services
 from campus.outbox.gateway import count_sms
 from campus.outbox.message_limits import quiet_hours_end
 from campus.outbox.models import Delivery, MessageOptIn, MessageSettings
-from campus.outbox.opt_ins import record_opt_in
+from campus.outbox.opt_ins import record_opt_in, withdraw_opt_in
+from campus.privacy.after_restore import find_endings, repeat_endings
 from campus.privacy.erasure_steps import erase_messages
 from campus.privacy.export import collect_data
 from campus.privacy.texts import Terms
@@ -365,3 +366,13 @@ def test_an_address_is_recorded_once(world: World, absent: MessageOptIn):
     }
     with pytest.raises(UserError):
         record_opt_in(address="+49-171-555-0199", **again)
+
+
+def test_a_restored_backup_ends_again_what_was_ended_since(absent: MessageOptIn):
+    before = timezone.now()
+    withdraw_opt_in(opt_in=absent)
+    endings = find_endings()
+    MessageOptIn.objects.update(withdrawn_at=None)  # as the backup has it
+    assert repeat_endings(endings, since=before) == 1
+    absent.refresh_from_db()
+    assert not absent.is_active
