@@ -53,6 +53,7 @@ PUBLIC = {
         "lti-launch",
         "lti-login",
         "lti-registration",
+        "message-choice",
         "my-data",
         "my-data-file",
         "my-link",

@@ -13,6 +13,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from campus.accounts.institution import institution_name
@@ -25,8 +26,8 @@ from campus.web.admin.base import RegistrarAdmin, call_service, redirect_to_chan
 class MessageSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The secret is never shown: empty keeps it."""
 
-    secret = forms.CharField(
-        label=gettext_lazy("secret"),
+    new_secret = forms.CharField(
+        label=gettext_lazy("Secret"),
         required=False,
         max_length=1000,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
@@ -35,11 +36,13 @@ class MessageSettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
     )
 
-    def clean_secret(self) -> str:
-        return self.cleaned_data["secret"] or self.instance.secret
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & {"headers", "body"}:
+            self.fields[name].widget.attrs["rows"] = 4
 
 
-class TestForm(forms.Form):
+class TrialForm(BaseDialogForm):
     number = forms.CharField(label=gettext_lazy("Phone number"), max_length=40, widget=UnfoldAdminTextInputWidget())
 
 
@@ -53,7 +56,7 @@ class MessageSettingsAdmin(RegistrarAdmin):
         (None, {"fields": ("gateway", "this_month")}),
         (
             gettext_lazy("A web address"),
-            {"fields": ("url", "headers", ("body_format", "success_statuses"), "body", "secret")},
+            {"fields": ("url", "headers", ("body_format", "success_statuses"), "body", "new_secret")},
         ),
         (gettext_lazy("E-mail to the number at a gateway"), {"fields": ("mail_address",)}),
         (
@@ -76,6 +79,7 @@ class MessageSettingsAdmin(RegistrarAdmin):
 
     def save_model(self, request: HttpRequest, obj: MessageSettings, form: Any, change: bool) -> None:
         obj.pk = 1
+        obj.secret = form.cleaned_data["new_secret"] or obj.secret
         super().save_model(request, obj, form, change)
 
     @display(description=gettext_lazy("This month"))
@@ -103,11 +107,11 @@ class MessageSettingsAdmin(RegistrarAdmin):
             "description": gettext_lazy(
                 "It is sent at once, with the settings that are saved, and may cost something."
             ),
-            "form_class": TestForm,
+            "form_class": TrialForm,
             "form_submit_text": gettext_lazy("Send"),
         },
     )
-    def test_gateway(self, request: HttpRequest, form: TestForm, object_id: str) -> HttpResponseBase:
+    def test_gateway(self, request: HttpRequest, form: TrialForm, object_id: str) -> HttpResponseBase:
         try:
             number = clean_number(form.cleaned_data["number"])
         except ValidationError as error:

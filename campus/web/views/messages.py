@@ -46,7 +46,7 @@ class OptInForm(OwnOptInForm):
     recipient = forms.ChoiceField(label=gettext_lazy("For"), choices=MessageOptIn.Recipient.choices)
     name = forms.CharField(label=gettext_lazy("Guardian's name"), max_length=200, required=False)
     language = forms.ChoiceField(label=gettext_lazy("Language"), choices=settings.LANGUAGES)
-    agreed = forms.BooleanField(label=gettext_lazy("This person has agreed to the text below, in writing."))
+    agreed = forms.BooleanField(label=gettext_lazy("This person has agreed to this text, in writing."))
 
     field_order = ("recipient", "name", "channel", "address", "language", "agreed")
 
@@ -57,13 +57,14 @@ class OptInForm(OwnOptInForm):
 def student_messages(request: StaffRequest, pk: int) -> HttpResponse:
     """Who gets messages about a student. A POST records that somebody wants them, or ends it."""
     student = get_object_or_404(students_for(request.user), pk=pk, erased_at=None)
-    asked = request.POST if request.POST.get("act") == "record" else None
+    is_end = request.POST.get("act") == "end"
+    asked = request.POST if request.method == "POST" and not is_end else None
     start = {"recipient": "guardian", "channel": "sms", "address": student.guardian_phone}
     form = OptInForm(asked, initial=start | {"language": settings.LANGUAGE_CODE})
     if request.method == "POST":
         if not request.user.has_perm("outbox.add_messageoptin"):
             raise PermissionDenied
-        if asked is None:
+        if is_end:
             key = request.POST.get("opt_in", "")
             row = get_object_or_404(opt_ins_for(request.user), pk=int(key) if key.isdecimal() and len(key) < 19 else 0)
             withdraw_opt_in(opt_in=row, user=request.user)

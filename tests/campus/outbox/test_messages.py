@@ -14,6 +14,7 @@ from aiosmtpd.controller import Controller
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from campus.attendance.excuses import create_excuse, withdraw_excuse
@@ -376,3 +377,25 @@ def test_a_restored_backup_ends_again_what_was_ended_since(absent: MessageOptIn)
     assert repeat_endings(endings, since=before) == 1
     absent.refresh_from_db()
     assert not absent.is_active
+
+
+def test_the_gateway_is_set_up_and_tried_in_the_admin(world: World, gateway: Receiver, client: Client):
+    client.force_login(world.registrar)
+    page = reverse("admin:outbox_messagesettings_change", args=[1])
+    assert "s3cret" not in client.get(page).content.decode()
+    form = {"gateway": "http", "url": gateway.url, "headers": '{"X-Key": "{secret}"}', "body": '{"n": "{to}"}'}
+    form |= {
+        "body_format": "form",
+        "daily_limit": "9",
+        "daily_limit_per_recipient": "2",
+        "price": "0.08",
+        "currency": "EUR",
+    }
+    assert client.post(page, form).status_code == 302
+    tried = reverse("admin:outbox_messagesettings_test_gateway", args=[1])
+    client.post(tried, {"_form_submitted": "True", "number": NUMBER})
+    [(_path, headers, body)] = gateway.got
+    assert (headers["x-key"], body) == ("s3cret", b"n=%2B491715550199")  # the secret stays, though the form has none
+    gateway.answers = [401]
+    said = client.post(tried, {"_form_submitted": "True", "number": NUMBER}, follow=True).content.decode()
+    assert "The SMS gateway answered 401." in said
