@@ -53,6 +53,7 @@ def merge_students(*, duplicate: Student, student: Student, user: User) -> None:
     _merge_enrolments(duplicate, student)
     if not student.consents.exists():
         duplicate.consents.update(student=student)
+    duplicate.external_identities.update(student=student)
     for opt_in in duplicate.message_opt_ins.all():
         same = student.message_opt_ins.filter(withdrawn_at=None, recipient=opt_in.recipient, address=opt_in.address)
         if opt_in.withdrawn_at or not same.exists():

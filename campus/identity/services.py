@@ -13,4 +13,15 @@ def save_provider(*, provider: IdentityProvider, secret: str | None = None) -> N
         provider.secret = secret
     provider.save()
     if not provider.active:
-        LoginSession.objects.filter(provider=provider.pk).delete()
+        _end_all_sessions(provider)
+
+
+@transaction.atomic
+def delete_provider(*, provider: IdentityProvider) -> None:
+    """Delete the provider with who signs in by it. The accounts stay, and the sessions end."""
+    _end_all_sessions(provider)
+    provider.delete()
+
+
+def _end_all_sessions(provider: IdentityProvider) -> None:
+    LoginSession.objects.filter(provider=provider.pk).delete()

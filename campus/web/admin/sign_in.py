@@ -29,7 +29,7 @@ from campus.accounts.roles import is_administrator, is_auditor
 from campus.identity.models import AccessRule, ExternalIdentity, FailedSignIn, IdentityProvider
 from campus.identity.oidc import callback_address
 from campus.identity.provider_settings import SETTINGS, settings_form
-from campus.identity.services import save_provider
+from campus.identity.services import delete_provider, save_provider
 from campus.web.admin.base import PreloadedChoicesForm, ReadOnlyInline, RegistrarAdmin, format_moment, render_badge
 from campus.web.admin.scim_page import scim_page
 from campus.web.admin.sign_in_pages import test_page, try_page
@@ -232,6 +232,13 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
 
     def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:
         save_provider(provider=obj, secret=form.cleaned_data.get("new_secret") or None)
+
+    def delete_model(self, request: HttpRequest, obj: IdentityProvider) -> None:
+        delete_provider(provider=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdentityProvider]) -> None:
+        for provider in queryset:
+            delete_provider(provider=provider)
 
     @display(description=gettext_lazy("State"), ordering="active")
     def state(self, provider: IdentityProvider) -> SafeString:

@@ -125,6 +125,9 @@ def test_switching_off_ends_sessions_and_keeps_the_secret(administrator: Client,
     provider.refresh_from_db()
     assert (provider.active, IdentityProvider.objects.get().secret) == (False, SECRET)
     assert not LoginSession.objects.filter(provider=provider.pk).exists()
+    LoginSession.objects.create(session_key="y", provider=provider.pk, expire_date="2100-01-01T00:00Z")
+    administrator.post(f"{LIST}{provider.pk}/delete/", {"post": "yes"})
+    assert not LoginSession.objects.filter(provider=provider.pk).exists()
 
 
 def test_somebody_keeps_a_password_for_emergencies(administrator: Client, world: World):

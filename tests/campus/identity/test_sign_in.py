@@ -15,9 +15,11 @@ from campus.accounts.models import AccountEvent, Invitation, LoginSession
 from campus.accounts.roles import Role, assigned_role
 from campus.accounts.services import enable_two_factor, set_role
 from campus.accounts.session_store import SessionStore
+from campus.attendance.student_merge import merge_students
 from campus.audit.models import Action, AuditEntry
 from campus.identity.models import AccessRule, ExternalIdentity, IdentityProvider
 from campus.identity.sign_in import Assertion, SignInError, admit, decide, end_sessions, sign_in
+from tests.campus import factories
 from tests.campus.conftest import World
 
 Matching = IdentityProvider.Matching
@@ -118,6 +120,14 @@ def test_students_and_staff_each_by_their_own(provider: IdentityProvider, world:
     provider.for_staff, provider.for_students = True, False
     with pytest.raises(SignInError, match="is a student"):
         admit(provider, says())
+
+
+def test_whoever_was_two_students_signs_in_as_the_one(provider: IdentityProvider, world: World):
+    provider.for_staff, provider.for_students = False, True
+    duplicate = factories.student()
+    assert admit(provider, says(duplicate.number)) == duplicate
+    merge_students(duplicate=duplicate, student=world.student, user=world.registrar)
+    assert admit(provider, says(duplicate.number)) == world.student
 
 
 def test_a_closed_account_stays_closed_and_an_invited_one_opens(provider: IdentityProvider, world: World):
