@@ -203,7 +203,8 @@ class IdentityProviderAdmin(AdministratorsMixin, RegistrarAdmin):
         return super().get_queryset(request).annotate(**people)
 
     def get_readonly_fields(self, request: HttpRequest, obj: IdentityProvider | None = None) -> Any:
-        return (*self.readonly_fields, *(("kind", "slug") if obj else ()))
+        """The kind stays a field, with one choice: which settings are shown follows from it, in the browser."""
+        return (*self.readonly_fields, *(("slug",) if obj else ()))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: IdentityProvider | None = None) -> Any:
         return {} if obj else self.prepopulated_fields
