@@ -12,9 +12,10 @@ from playwright.sync_api import Page, expect
 
 from campus.accounts.models import LoginSession
 from campus.accounts.roles import Role, assigned_role
+from campus.accounts.services import set_role
 from campus.identity.models import IdentityProvider
 from tests.campus.conftest import World
-from tests.e2e.conftest import sees, until, usable
+from tests.e2e.conftest import SignIn, sees, until, usable
 from tests.servers.openid_node import NodeOpenIDProvider
 from tests.servers.stores import Missing
 
@@ -35,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[dict], NodeOpenIDProvider]]:
         yield start
 
 
-def test_in_and_out(page: Page, address: str, world: World, start, settings):
+def test_in_and_out(page: Page, address: str, world: World, start, sign_in: SignIn, settings):
     settings.CONNECTION_NETWORKS = ["127.0.0.0/8", "::1/128"]
     client = {
         "client_id": "rollcall",
@@ -79,6 +80,16 @@ def test_in_and_out(page: Page, address: str, world: World, start, settings):
     log_in_there(page, "nobody")
     sees(page, "You could not be signed in")
     sees(page, provider.failures.get().code)
+    usable(page)
+
+    set_role(user=world.registrar, role=Role.ADMINISTRATOR)
+    sign_in(world.registrar)
+    page.goto(f"/admin/identity/identityprovider/{provider.pk}/change/")
+    expect(page.get_by_label("Issuer")).to_be_visible()
+    usable(page)
+    page.get_by_role("link", name="Test it").click()
+    page.get_by_role("button", name="Test it").click()
+    sees(page, "Both clocks agree", "It knows this client and its secret.")
     usable(page)
 
 
