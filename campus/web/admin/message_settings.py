@@ -49,7 +49,7 @@ class TrialForm(BaseDialogForm):
 @admin.register(MessageSettings)
 class MessageSettingsAdmin(RegistrarAdmin):
     form = MessageSettingsForm
-    list_display = ("__str__", "gateway", "daily_limit", "this_month")
+    list_display = ("__str__", "gateway", "daily_limit")
     readonly_fields = ("this_month",)
     actions_detail = ("test_gateway",)
     fieldsets = (
