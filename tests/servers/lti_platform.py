@@ -286,7 +286,7 @@ class Platform:
             return send_answer(handler, 422, {"error": "no such user"})
         with self.lock:
             stands = self.scores[item].get(score["userId"])
-            if stands and datetime.fromisoformat(score["timestamp"]) <= datetime.fromisoformat(stands["timestamp"]):
+            if stands and datetime.fromisoformat(score["timestamp"]) < datetime.fromisoformat(stands["timestamp"]):
                 return send_answer(handler, 409, {"error": "older"})
             self.scores[item][score["userId"]] = score
             self.posts.append(score)

@@ -12,6 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from campus.accounts.roles import Role
+from campus.common.errors import UserError
+from campus.connections.lti.course_links import link_course
 from campus.connections.lti.keys import FIRST_USE, ROTATION, published_keys, sign
 from campus.connections.models import Connection, ConnectionRun, CourseLink, RegistrationLink, RemotePerson, SigningKey
 from campus.identity.models import AccessRule, ExternalIdentity, IdentityProvider
@@ -65,6 +67,8 @@ def test_an_instructor_says_which_class_it_is_and_the_roster_comes(platform: Pla
     assert "MA 202" not in page
     choice = query_of(first.headers["Location"])["choice"]
     assert client.post("/lti/class/", {"choice": choice, "course": foreign.pk}).status_code == 404
+    with pytest.raises(UserError, match="not yours"):
+        link_course(user=own, connection=connection, context={"id": "course-7"}, course=foreign)
     assert client.post("/lti/class/", {"choice": choice, "course": course.pk}).status_code == 302
     row = CourseLink.objects.get()
     assert (row.course, row.remote_id, row.remote_name) == (course, "course-7", "CS 101 Programming")
@@ -132,6 +136,11 @@ def test_a_launch_counts_once_and_in_the_browser_that_began_it(platform: Platfor
     client, other = Client(), Client()
     fields = authenticate(begin(client, platform, "grace"))
     assert "has not begun this launch" in sentence(other.post("/lti/launch/", fields))
+    query = query_of(begin(client, platform, "grace").headers["Location"])
+    token = platform.sign(platform.launch_claims("grace", query["nonce"], "http://testserver/lti/launch/"))
+    other_state = query["state"][:-1] + ("A" if query["state"][-1] != "A" else "B")
+    refused = client.post("/lti/launch/", {"state": other_state, "id_token": token})
+    assert "has not begun this launch" in sentence(refused)
     begun = begin(client, platform, "grace")
     assert [cookie["samesite"] for cookie in begun.cookies.values()] == ["None"]
     cookies = {name: cookie.value for name, cookie in begun.cookies.items()}
