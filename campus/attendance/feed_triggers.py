@@ -100,7 +100,7 @@ def _postgresql() -> list[str]:
           END IF;
           RETURN NULL;
         END $$
-        """  # noqa: S608  # nosec B608
+        """  # noqa: S608
     ]
     for table, kind, key in WATCHED:
         statements.append(
