@@ -139,7 +139,7 @@ def test_two_rooms_of_one_class_do_not_cancel_each_other() -> None:
     factories.course(code="CS 42")
     morning = Feed(prefix="m", rooms=dict.fromkeys(range(10), "A1"))
     later = Feed(prefix="l", rooms=dict.fromkeys(range(10, 20), "B2"))
-    with served(morning) as first, served(later) as second:
+    with served(morning, change_limit_percent=100) as first, served(later, change_limit_percent=100) as second:
         for _ in range(2):
             update_from_feed(connection=first)
             update_from_feed(connection=second)
