@@ -34,14 +34,16 @@ class Conflict(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """What a provider says of somebody. `attributes` is kept as it is, for its next question."""
+    """What a provider says of somebody. `active` is None where it does not say. `attributes` is kept as it is, for its
+    next question.
+    """
 
     user_name: str
     external_id: str = ""
     given_name: str = ""
     family_name: str = ""
     email: str = ""
-    active: bool = True
+    active: bool | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -87,7 +89,7 @@ def provision_user(*, provider: IdentityProvider, person: Person) -> Provisioned
     _write(row, person)
     kind = AccountEvent.Kind.IDENTITY_LINKED
     record_account_event(user=user, kind=kind, about=f"SCIM: {provider.name}" + (" (new account)" if is_new else ""))
-    if not person.active:
+    if person.active is False:
         deactivate(user=user, by=None)
     return row
 
@@ -99,7 +101,7 @@ def change_user(*, row: ProvisionedUser, person: Person) -> None:
     if person.email.lower() != row.user.email.lower() and person.email and email_in_use(person.email):
         raise Conflict("There is already an account with the address {email}.", email=person.email)
     was_active = row.active
-    if was_active and not person.active:
+    if was_active and person.active is False:
         _deactivate(row)
     row.version += 1
     _write(row, person)
@@ -166,7 +168,8 @@ def _write(row: ProvisionedUser, person: Person) -> None:
     user.first_name, user.last_name, user.email = person.given_name[:150], person.family_name[:150], person.email[:254]
     user.save(update_fields=["first_name", "last_name", "email"])
     row.user_name, row.user_name_key = person.user_name, person.user_name.casefold()
-    row.external_id, row.active, row.attributes = person.external_id, person.active, person.attributes
+    row.external_id, row.attributes = person.external_id, person.attributes
+    row.active = row.active if person.active is None else person.active
     row.save()
 
 

@@ -51,6 +51,8 @@ from campus.identity.provisioning import (
 )
 
 DEFAULT_COUNT: Final = 100
+READ_ONLY: Final = ("id", "meta", "groups")
+SEARCH: Final = ".search"  # a query by POST, in the place of an id
 RESPONSE_PARAMETERS: Final = ("attributes", "excludedAttributes")
 USER_FILTERS: Final = {"username": "user_name_key", "externalid": "external_id", "id": "pk"}
 GROUP_FILTERS: Final = {"displayname": "display_name", "externalid": "external_id", "id": "pk"}
@@ -95,10 +97,10 @@ class Collection:
 
     # Requests.
 
-    def query(self, request: Request) -> Response:
+    def query(self, given: Any) -> Response:
         """A page of the list, of those that fit a filter."""
         search = SearchRequest[self.model].model_validate(  # type: ignore[name-defined]
-            request.query_params.dict(), scim_ctx=Context.SEARCH_REQUEST, scim_policy=POLICY
+            given, scim_ctx=Context.SEARCH_REQUEST, scim_policy=POLICY
         )
         rows = self._filtered(search.filter.ast if search.filter else None)
         total, start = rows.count(), search.start_index_0 or 0
@@ -118,9 +120,10 @@ class Collection:
 
     def create(self, request: Request) -> Response:
         """Make a resource."""
-        resource = self.model.model_validate(
-            request.data, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=POLICY
-        )
+        given = request.data
+        if isinstance(given, dict):  # what only the server writes is ignored (RFC 7644, section 3.3)
+            given = {name: value for name, value in given.items() if name.lower() not in READ_ONLY}
+        resource = self.model.model_validate(given, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=POLICY)
         row = self._write(resource, None)
         return self._respond(request, row, Context.RESOURCE_CREATION_RESPONSE, status=201)
 
@@ -277,7 +280,9 @@ def answer(request: Request, provider: IdentityProvider, base: str, kind: str, k
     """Answer a request for resources: GET, POST, PUT, PATCH or DELETE."""
     collection = COLLECTIONS[kind](provider, base)
     if not key:
-        return collection.create(request) if request.method == "POST" else collection.query(request)
+        return collection.create(request) if request.method == "POST" else collection.query(request.query_params.dict())
+    if key == SEARCH:
+        return collection.query(request.data)
     methods: dict[str, Callable[[Request, str], Response]] = {
         "GET": collection.retrieve,
         "PUT": collection.replace,

@@ -5,20 +5,23 @@ Microsoft Entra ID departs from the standard in some ways, which POLICY tolerate
 
 from typing import Annotated, Any, ClassVar, Final, cast
 
+from pydantic import Field
 from scim2_models import (
     AuthenticationScheme,
     Bulk,
+    CaseExact,
     ChangePassword,
+    ComplexAttribute,
     Context,
     Email,
     ETag,
     Filter,
-    GroupMember,
     GroupMembership,
     Meta,
     Mutability,
     Name,
     Patch,
+    Reference,
     Required,
     Resource,
     ResourceType,
@@ -55,12 +58,19 @@ class User(Resource[Any]):
     Groups: ClassVar[type] = GroupMembership
 
 
+class Member(ComplexAttribute):
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    ref: Annotated[Reference[User] | None, Mutability.immutable] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+
+
 class Group(Resource[Any]):
     __schema__ = URN("urn:ietf:params:scim:schemas:core:2.0:Group")
 
     display_name: Annotated[str | None, Required.true] = None
-    members: list[GroupMember] | None = None
-    Members: ClassVar[type] = GroupMember
+    members: list[Member] | None = None
+    Members: ClassVar[type] = Member
 
 
 def etag(row: ProvisionedUser | ProvisionedGroup) -> str:
@@ -79,7 +89,9 @@ def _meta(row: ProvisionedUser | ProvisionedGroup, kind: str, base: str) -> Meta
 
 def to_user(row: ProvisionedUser, base: str) -> User:
     """The resource, as a provider reads it."""
-    user = User.model_validate({**row.attributes, "userName": row.user_name, "active": row.active}, scim_policy=POLICY)
+    user = User.model_validate({**row.attributes, "userName": row.user_name}, scim_policy=POLICY)
+    if user.active is not None or not row.active:
+        user.active = row.active
     user.id, user.external_id, user.meta = str(row.pk), row.external_id or None, _meta(row, "User", base)
     user.groups = [
         GroupMembership.model_validate(
@@ -92,19 +104,13 @@ def to_user(row: ProvisionedUser, base: str) -> User:
 
 def to_group(row: ProvisionedGroup, base: str, *, with_members: bool = True) -> Group:
     """The resource, as a provider reads it."""
-    members = row.members.values_list("pk", "user_name") if with_members else []
+    members = row.members.values_list("pk", flat=True) if with_members else []
     return Group(
         id=str(row.pk),
         external_id=row.external_id or None,
         meta=_meta(row, "Group", base),
         display_name=row.display_name,
-        members=[
-            GroupMember.model_validate(
-                {"value": str(key), "display": name, "type": "User", "$ref": f"{base}/Users/{key}"}
-            )
-            for key, name in members
-        ]
-        or None,
+        members=[Member.model_validate({"value": str(key), "$ref": f"{base}/Users/{key}"}) for key in members] or None,
     )
 
 
@@ -123,8 +129,8 @@ def read_person(user: User) -> Person:
         given_name=given,
         family_name=family,
         email=str(primary.value or "") if primary else "",
-        active=user.active is not False,
-        attributes={key: kept[key] for key in ("name", "displayName", "emails") if key in kept},
+        active=user.active,
+        attributes={key: kept[key] for key in ("name", "displayName", "emails", "active") if key in kept},
     )
 
 

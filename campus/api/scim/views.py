@@ -78,6 +78,12 @@ class OneResource(Resources):
     http_method_names = ["get", "put", "patch", "delete", "head", "options"]
 
 
+class Search(Resources):
+    """A list, asked for by POST: what is looked for stands in no log of addresses."""
+
+    http_method_names = ["post", "options"]
+
+
 class Description(ScimView):
     """What the service can do."""
 
@@ -85,6 +91,16 @@ class Description(ScimView):
         from campus.api.scim import protocol
 
         return protocol.describe(kind, key, site_address(request) + PREFIX)
+
+
+class NotOffered(exceptions.APIException):
+    status_code = 501
+    default_detail = "Search in /Users or /Groups: a search over both at once is not offered."
+
+
+class SearchEverything(ScimView):
+    def post(self, request: Request) -> Response:
+        raise NotOffered
 
 
 class Unknown(ScimView):

@@ -90,6 +90,8 @@ def test_as_entra_id_sends_it(directory: Directory, provider: IdentityProvider):
         schemas=[USER, ENTERPRISE],
         displayName="Ada Byron",
         title="Countess",
+        groups=[],
+        meta={"resourceType": "User"},
         emails=[{"primary": True, "type": "work", "value": "ada@example.edu"}],
         name={"formatted": "Ada Byron", "familyName": "Byron", "givenName": "Ada"},
         extension={ENTERPRISE: {"department": "Maths"}},
