@@ -25,7 +25,7 @@ SETTINGS = {
 def test_settings_are_entered_in_the_administration(kind: str) -> None:
     client = client_of(Role.ADMINISTRATOR)
     connection = Connection.objects.create(kind=kind, name="Another system", settings={"answer": {"etag": "x"}})
-    wanted = SETTINGS[kind] or {"course": factories.course().pk}
+    wanted: dict[str, object] = {**SETTINGS[kind]} or {"course": factories.course().pk}
     where = f"/admin/connections/connection/{connection.pk}/change/"
     assert client.get(where).status_code == 200
     given = {"name": "Another system", "active": "on", "schedule": "hourly", "change_limit_percent": 20}
