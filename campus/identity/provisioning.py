@@ -91,6 +91,8 @@ def provision_user(*, provider: IdentityProvider, person: Person) -> Provisioned
     record_account_event(user=user, kind=kind, about=f"SCIM: {provider.name}" + (" (new account)" if is_new else ""))
     if person.active is False:
         deactivate(user=user, by=None)
+    elif not (user.is_active or hasattr(user, "invitation")):
+        reactivate(user=user)  # who was removed is back
     return row
 
 
@@ -111,12 +113,13 @@ def change_user(*, row: ProvisionedUser, person: Person) -> None:
 
 @transaction.atomic
 def remove_user(*, row: ProvisionedUser) -> None:
-    """Close the account and forget what the provider said. What the person has done stays.
+    """Close the account and forget what the provider said. What the person has done stays, and so does the link to the
+    closed account: a sign-in would else make another one for as long as the provider lets the person in.
 
     Raises UserError for the last administrator.
     """
     _deactivate(row)
-    ExternalIdentity.objects.filter(provider=row.provider, user=row.user).delete()
+    ExternalIdentity.objects.filter(provider=row.provider, user=row.user).update(claims="")
     row.delete()
 
 

@@ -252,13 +252,18 @@ def _match(provider: IdentityProvider, assertion: Assertion, access: Access) -> 
     number = ""
     if provider.for_students:
         claim = provider.student_number_claim
-        number = assertion.claim(claim) if claim else assertion.subject
+        number = _without_urn(assertion.claim(claim) if claim else assertion.subject)
         student = Student.objects.filter(number_key=number, guest=False, erased_at=None).first() if number else None
         if student:
             return None, student, Rule.STUDENT_NUMBER
     if provider.for_staff and provider.creates_accounts and access.rules:
         return None, None, Rule.NEW_ACCOUNT
     raise _nobody(provider, assertion, number)
+
+
+def _without_urn(number: str) -> str:
+    """The number alone, of a code as federations write it (SCHAC): urn:schac:personalUniqueCode:de:….de:Matrikelnummer:7."""
+    return number.rpartition(":")[2] if number.casefold().startswith("urn:schac:personaluniquecode:") else number
 
 
 def _nobody(provider: IdentityProvider, assertion: Assertion, number: str) -> SignInError:

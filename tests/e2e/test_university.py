@@ -1,5 +1,6 @@
 """A lecture at a university that has everything else already: sign-in, learning platform, recorder, student pages."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import av
+import httpx
 import pytest
 from django.core.cache import cache
 from django.core.files.base import ContentFile
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
@@ -21,15 +25,18 @@ from campus.cctv.models import Source
 from campus.common import jobs
 from campus.connections.runs import request_due_runs
 from campus.identity.models import AccessRule, IdentityProvider
+from campus.identity.provider_settings import settings_form
+from campus.identity.provisioning import create_scim_token
 from campus.recordings.models import Recording
 from campus.recordings.services import start_due_votes
 from demo.lecture import write_photos, write_video
 from tests.campus import factories
 from tests.campus.connections.platforms import connect, work_off
-from tests.e2e.conftest import SignIn, sees
+from tests.e2e.conftest import NARROW, SignIn, sees
 from tests.servers.isapi import IsapiRecorder
 from tests.servers.lti_platform import Platform, lti_platform
 from tests.servers.openid import CLIENT, SECRET, OpenIDPeer, openid_peer
+from tests.servers.saml_idp import SamlIdp
 from workers import sources
 from workers.aggregate import aggregate
 from workers.fetch import fetch
@@ -40,6 +47,8 @@ from workers.segments import recognise
 from workers.training import check_photo, train
 
 CHANNEL, ROOM = "101", "B 12"
+NUMBER_OF_DANA = "urn:schac:personalUniqueCode:de:example.edu:Matrikelnummer:0004"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 FILM_REPEATS = 4  # of the demo's 40 seconds
 FILM_BEGAN = timezone.now().replace(microsecond=0) - timedelta(hours=1)
 
@@ -71,6 +80,26 @@ def provider(own_machine: None) -> Iterator[OpenIDPeer]:
 def platform(own_machine: None) -> Iterator[Platform]:
     with lti_platform(Platform()) as served:
         yield served
+
+
+@pytest.fixture
+def identity_provider(own_machine: None, address: str) -> Iterator[SamlIdp]:
+    """That of the students."""
+    with SamlIdp() as idp:
+        form = settings_form("saml", {"metadata_url": f"{idp.url}/metadata"})
+        assert form.is_valid()
+        IdentityProvider.objects.create(
+            kind="saml",
+            slug="students",
+            name="Students",
+            active=True,
+            settings=form.cleaned_data,
+            for_staff=False,
+            for_students=True,
+            student_number_claim="schacPersonalUniqueCode",
+        )
+        idp.trust(httpx.get(address + reverse("saml-metadata", args=["students"])).text)
+        yield idp
 
 
 @pytest.fixture
@@ -132,6 +161,7 @@ def launch(page: Page, platform: Platform, address: str, user: str) -> Page:
 def test_a_lecture_among_the_systems_of_a_university(
     page: Page,
     address: str,
+    identity_provider: SamlIdp,
     chromium: Browser,
     sign_in: SignIn,
     provider: OpenIDPeer,
@@ -220,3 +250,29 @@ def test_a_lecture_among_the_systems_of_a_university(
     assert set(marks.values()) == {100}
     desk.goto("/connections/")
     sees(desk, "8 marks stand there")
+
+    # A student sees it after signing in by SAML.
+    identity_provider.attributes = {"pairwise-id": ["s4@example.edu"], "schacPersonalUniqueCode": [NUMBER_OF_DANA]}
+    phone = chromium.new_context(base_url=address, locale="en-GB", viewport=NARROW)
+    own = phone.new_page()
+    own.goto("/login/")
+    own.get_by_role("link", name="Students").click()
+    sees(own, "Your attendance and your data, Dana")
+    own.locator("summary", has_text="CS101").click()
+    sees(own, "Present")
+
+    # The lecturer leaves the university: nothing that was open to her still is.
+    directory = Client(headers={"Authorization": f"Bearer {create_scim_token(provider=staff)[1]}"})
+    person = {"schemas": [USER], "userName": "hopper", "externalId": "grace", "active": True}
+    made = directory.post("/scim/v2/Users", person, content_type="application/scim+json")
+    assert made.status_code == 201, made.content
+    tab.reload()
+    sees(tab, "Signed off by Grace Hopper")
+    directory.delete(f"/scim/v2/Users/{made.json()['id']}")
+    tab.reload()
+    expect(tab).to_have_url(re.compile("/login/"))
+    page.goto("/login/")
+    page.get_by_role("link", name="University").click()
+    expect(page.locator("#main")).not_to_contain_text("CS101")
+    refused = launch(page, platform, address, "grace")
+    sees(refused, "You could not be signed in")

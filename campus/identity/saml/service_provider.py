@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.urls import reverse
 
 from campus.accounts.institution import institution_name
+from campus.identity.claim_names import OTHER_NAMES
 from campus.identity.models import IdentityProvider
 from campus.identity.saml.keys import key_pair
 from campus.identity.saml.metadata import IdpMetadata
@@ -62,6 +63,14 @@ def addresses(provider: IdentityProvider, site: str) -> Addresses:
     )
 
 
+def _attributes(provider: IdentityProvider) -> list[str]:
+    """What is asked of the identity provider: also what its own settings and rules look at."""
+    rules = provider.access_rules.values_list("claim", flat=True)
+    looked_at = {provider.student_number_claim, provider.match_claim, *rules} - {""}
+    names = {OTHER_NAMES.get(name, (name,))[0] for name in looked_at}
+    return [*ATTRIBUTES, *sorted(names.difference(ATTRIBUTES))]
+
+
 def _config(provider: IdentityProvider, site: str, folder: Path, idp: IdpMetadata | None) -> Any:
     from saml2.config import SPConfig
 
@@ -105,7 +114,7 @@ def _config(provider: IdentityProvider, site: str, folder: Path, idp: IdpMetadat
                         ],
                     },
                     "required_attributes": [],
-                    "optional_attributes": ATTRIBUTES,
+                    "optional_attributes": _attributes(provider),
                     "authn_requests_signed": True,
                     "logout_requests_signed": True,
                     "logout_responses_signed": True,
