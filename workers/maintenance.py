@@ -18,7 +18,7 @@ from kombu import Connection
 
 from campus.academics.file_imports import delete_expired_file_imports
 from campus.accounts.services import delete_expired_sessions
-from campus.attendance.change_feed import number_entries, unnumbered_entries
+from campus.attendance.change_feed import number_entries
 from campus.attendance.collected_lectures import finish_collected_lectures, unfinished_collected_lectures
 from campus.attendance.confirmed_faces import update_lecture_faces
 from campus.attendance.recurring_people import courses_to_compare, request_due_comparisons
@@ -67,7 +67,7 @@ def sweep() -> None:
     """Fail jobs that were tried too often, start what is due, and publish lost jobs again."""
     if not is_anything_due():
         return
-    run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries, number_entries)
+    run_steps(watch_jobs, publish_due_segments, start_due_votes, seal_entries)
     if not is_storage_here():
         log.error("This machine does not reach the storage, so it starts nothing that needs it.")
         return
@@ -90,7 +90,6 @@ def is_anything_due() -> bool:
         waiting_segments(),
         processed_recordings(),
         unsealed_entries(),
-        unnumbered_entries(),
         unfinished_collected_lectures(),
         requested_reports(),
         lectures_without_report(),
@@ -207,6 +206,7 @@ def clean_up() -> None:
         delete_expired_footage_files,
         delete_expired_alarms,
         delete_broken_uploads,
+        number_entries,
     )
 
 

@@ -59,7 +59,9 @@ def unnumbered_entries() -> QuerySet[FeedEntry]:
 
 
 def number_entries() -> None:
-    """Number all entries that can be seen now, and delete those before of the same rows. A step of the sweep."""
+    """Number all entries that can be seen now, and delete those before of the same rows: before each reading, and by
+    the clean-up, so that the table stays small.
+    """
     while _number_some() == NUMBERED_AT_ONCE:
         pass
 
