@@ -25,6 +25,7 @@ ALLOWED_FOR_READERS = frozenset(
         "two-factor",
         "recovery-codes",
         "confirm-login",
+        "saml-consumer",
         "sessions-end",
         "lti-launch",
         "lti-login",
