@@ -18,6 +18,6 @@ class NodeOpenIDProvider(FileServer):
         self.issuer = f"http://localhost:{self.port}"
 
     def command(self) -> list[str]:
-        node = needed("node", "nodejs")
-        needed(str(FOLDER / "node_modules" / "oidc-provider" / "package.json"), f"npm ci in {FOLDER.name}")
+        # Its own Node.js: Debian's may be too old for it.
+        node = needed(str(FOLDER / "node_modules" / ".bin" / "node"), f"npm ci in {FOLDER.name}")
         return [node, str(FOLDER / "server.js"), str(self.port), json.dumps(self.client)]
