@@ -262,7 +262,7 @@ def _match(provider: IdentityProvider, assertion: Assertion, access: Access) -> 
 
 
 def _without_urn(number: str) -> str:
-    """The number alone, of a code as federations write it (SCHAC): urn:schac:personalUniqueCode:de:….de:Matrikelnummer:7."""
+    """The number at the end of a code of federations: urn:schac:personalUniqueCode:de:example.edu:Matrikelnummer:7."""
     return number.rpartition(":")[2] if number.casefold().startswith("urn:schac:personaluniquecode:") else number
 
 
