@@ -43,7 +43,7 @@ class IsAdministratorOrReadOnly(IsAuthenticated):
 
 
 class CanSeeEverything(IsAuthenticated):
-    message = gettext_lazy("Only who looks after all classes may read this.")
+    message = gettext_lazy("Only those who look after all classes may read this.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and sees_everything(request_user(request))

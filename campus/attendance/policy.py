@@ -56,12 +56,14 @@ class RegisterPolicy(models.Model):
     message_below = models.BooleanField(
         _("message about too little attendance"),
         default=False,
-        help_text=_("When a signed-off lecture takes a student below the required attendance, to who has opted in."),
+        help_text=_(
+            "When a signed-off lecture takes a student below the required attendance, to those who have opted in."
+        ),
     )
     message_excuse = models.BooleanField(
         _("message about excuses"),
         default=False,
-        help_text=_("When an excuse is entered or withdrawn, to who has opted in. It does not say the reason."),
+        help_text=_("When an excuse is entered or withdrawn, to those who have opted in. It does not say the reason."),
     )
     write_moodle_file = models.BooleanField(
         _("file for Moodle"),

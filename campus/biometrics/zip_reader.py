@@ -50,7 +50,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
             raise UserError("There are too many files in the zip. Make several zips of at most {n} files.", n=MAX_FILES)
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError("This is no zip, or it is damaged. Make it again and upload it once more.") from error
+        raise UserError("This is not a zip, or it is damaged. Make it again and upload it once more.") from error
 
 
 def list_files(archive: zipfile.ZipFile, encoding: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath, bytes | None]]:

@@ -39,7 +39,7 @@ class Connection(models.Model):
         _("active"), default=False, help_text=_("Off: nothing is fetched and nothing is sent; what waits stays.")
     )
     dry_run = models.BooleanField(
-        _("dry run"), default=False, help_text=_("All is compared, and nothing is changed on either side.")
+        _("dry run"), default=False, help_text=_("Everything is compared, and nothing is changed on either side.")
     )
     settings = models.JSONField(default=dict, blank=True)
     secret = EncryptedTextField(blank=True, default="")

@@ -187,7 +187,7 @@ def _day(text: str | None, found: Registry) -> date | None:
         return date.fromisoformat(text[:10]) if text else None
     except ValueError:
         if len(found.problems) < MAX_PROBLEMS:
-            found.problems.append(Message("“{text}” is no date like 2026-09-30.", text=(text or "")[:40]))
+            found.problems.append(Message("“{text}” is not a date like 2026-09-30.", text=(text or "")[:40]))
         return None
 
 

@@ -55,7 +55,7 @@ def _open(path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError("This is no zip, or it is damaged. Export it from the registry again.") from error
+        raise UserError("This is not a zip, or it is damaged. Export it from the registry again.") from error
     infos = archive.infolist()
     if len(infos) > MAX_FILES or sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
         raise UserError("The zip holds more than OneRoster's files, or unpacked it is too large. Export fewer terms.")
@@ -67,7 +67,7 @@ class _Reader:
         self.archive = archive
         self.names = {Path(info.filename).name: info for info in archive.infolist() if not info.is_dir()}
         if MANIFEST not in self.names:
-            raise UserError("The zip has no manifest.csv, so it is no OneRoster export.")
+            raise UserError("The zip has no manifest.csv, so it is not a OneRoster export.")
         self.manifest = {
             row.get("propertyName", ""): row.get("value", "") for row in self.rows(MANIFEST, ("propertyName", "value"))
         }
@@ -158,7 +158,7 @@ class _Reader:
             return date.fromisoformat(text[:10]) if text else None
         except ValueError:
             if len(self.problems) < MAX_PROBLEMS:
-                self.problems.append(Message("“{text}” is no date like 2026-09-30.", text=text[:40]))
+                self.problems.append(Message("“{text}” is not a date like 2026-09-30.", text=text[:40]))
             return None
 
 

@@ -120,7 +120,7 @@ class ExternalIdentity(models.Model):
         IdentityProvider, on_delete=models.CASCADE, related_name="identities", verbose_name=_("sign-in")
     )
     issuer = models.CharField(_("issuer"), max_length=255)
-    subject = models.CharField(_("subject"), max_length=MAX_SUBJECT_LENGTH)
+    subject = models.CharField(_("subject identifier"), max_length=MAX_SUBJECT_LENGTH)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,

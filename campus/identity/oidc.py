@@ -46,7 +46,7 @@ def authorization_address(
     metadata = discover(provider)
     endpoint = str(metadata["authorization_endpoint"])
     if urlsplit(endpoint).scheme not in ("https", "http"):
-        raise SignInError("The provider's address for sign-ins is no web address: {url}.", url=endpoint[:200])
+        raise SignInError("The provider's address for sign-ins is not a web address: {url}.", url=endpoint[:200])
     flow = {
         "provider": str(provider.pk),
         "nonce": secrets.token_urlsafe(32),

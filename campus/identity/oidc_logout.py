@@ -24,7 +24,7 @@ def log_out_by_token(provider: IdentityProvider, token: str) -> int:
     events, subject, session_id, jti = (claims.get(name) for name in ("events", "sub", "sid", "jti"))
     issued_at = claims.get("iat")
     if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict) or "nonce" in claims:
-        raise SignInError("This is no logout token: its claim “events” does not say so, or it has a nonce.")
+        raise SignInError("This is not a logout token: its claim “events” does not say so, or it has a nonce.")
     if not isinstance(issued_at, int | float) or not isinstance(jti, str) or not jti:
         raise SignInError("The logout token lacks a claim: {claim}.", claim="iat, jti")
     issued = datetime.fromtimestamp(issued_at, UTC)

@@ -187,7 +187,7 @@ def _checked_certificate(text: str) -> str:
         try:
             x509.load_pem_x509_certificates(text.encode())
         except ValueError:
-            raise forms.ValidationError(_("This is no certificate in PEM.")) from None
+            raise forms.ValidationError(_("This is not a certificate in PEM.")) from None
     return text.replace("\r\n", "\n")
 
 

@@ -23,7 +23,7 @@ def held_until(delivery: Delivery, now: datetime) -> tuple[datetime, Message] | 
     if sent.count() < chosen.daily_limit and to_recipient.count() < chosen.daily_limit_per_recipient:
         return None
     tomorrow = midnight + timedelta(days=1)
-    return quiet_hours_end(chosen, tomorrow) or tomorrow, Message("It waits for tomorrow: enough were sent today.")
+    return quiet_hours_end(chosen, tomorrow) or tomorrow, Message("It waits until tomorrow: enough were sent today.")
 
 
 def quiet_hours_end(chosen: MessageSettings, now: datetime) -> datetime | None:

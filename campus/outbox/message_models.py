@@ -89,7 +89,7 @@ class MessageSettings(models.Model):
     )
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
     daily_limit = models.PositiveIntegerField(
-        _("messages a day"), default=500, help_text=_("What is more waits for the next day.")
+        _("messages a day"), default=500, help_text=_("Any more wait for the next day.")
     )
     daily_limit_per_recipient = models.PositiveSmallIntegerField(
         _("messages a day to one recipient"), default=3, validators=[MinValueValidator(1)]
@@ -157,7 +157,7 @@ class MessageOptIn(models.Model):
         Student, on_delete=models.CASCADE, related_name="message_opt_ins", verbose_name=_("student")
     )
     recipient = models.CharField(_("for"), max_length=10, choices=Recipient.choices)
-    channel = models.CharField(_("by"), max_length=5, choices=Channel.choices)
+    channel = models.CharField(_("sent by"), max_length=5, choices=Channel.choices)
     address = models.CharField(_("address"), max_length=254)
     name = models.CharField(_("name"), max_length=200, blank=True)
     language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES)

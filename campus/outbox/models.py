@@ -1,4 +1,4 @@
-"""Messages to send: e-mails, webhooks, and what goes to who has opted in. Each is a row until it has arrived."""
+"""Messages to send: e-mails, webhooks, and what goes to those who have opted in. Each is a row until it has arrived."""
 
 import base64
 import secrets

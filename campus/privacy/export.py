@@ -43,7 +43,7 @@ WORDS = {
     "text": _("text"),
     "opt-ins to messages": _("Who gets messages about your attendance"),
     "recipient": _("for"),
-    "channel": _("by"),
+    "channel": _("sent by"),
     "address": _("address"),
     "given_at": _("given at"),
     "objections": _("Your objections"),

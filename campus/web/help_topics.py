@@ -477,8 +477,8 @@ ADMIN_CHAPTER = HelpChapter(
             views=("lti-class", "lti-content", "lti-login", "lti-launch", "lti-registration"),
             title=_("From a learning platform"),
             text=_(
-                "Who comes from a course there says once which class it is. From then on the link leads to the class, "
-                "and the platform can have links to single lectures."
+                "Whoever comes from a course there says once which class it is. From then on the link leads to the "
+                "class, and the platform can have links to single lectures."
             ),
             picture="class",
         ),
@@ -531,7 +531,7 @@ ADMIN_CHAPTER = HelpChapter(
             views=("student-messages",),
             title=_("Messages to students and guardians"),
             text=_(
-                "Only who has agreed gets messages, about what a class has chosen and a person has signed off. "
+                "Only those who have agreed get messages, about what a class has chosen and a person has signed off. "
                 "Each message has a link that ends them."
             ),
             picture="mail",
@@ -608,7 +608,8 @@ ADMIN_CHAPTER = HelpChapter(
             title=_("Sign-in"),
             text=_(
                 "Staff and students can sign in at the university's own system; rules give roles and classes by what "
-                "it says of them. “Test it” says what is wrong, and who was refused has a code by which you find why."
+                "it says of them. “Test it” says what is wrong, and anyone who was refused has a "
+                "code by which you find out why."
             ),
             picture="lock",
         ),

@@ -15,7 +15,7 @@ from campus.attendance.change_feed import EndedCursor, UnknownCursor, read_chang
 class CursorEnded(exceptions.APIException):
     status_code = status.HTTP_410_GONE
     default_detail = gettext_lazy(
-        "A backup was restored since this cursor was given. Empty your copy, and begin without a cursor."
+        "A backup has been restored since this cursor was given. Empty your copy, and begin without a cursor."
     )
 
 
@@ -40,7 +40,7 @@ class ChangeFeedView(APIView):
             page = read_changes(user=request_user(request), **query.validated_data)
         except UnknownCursor:
             raise exceptions.ValidationError(
-                {"cursor": gettext_lazy("This cursor is none of ours. Take the one of the last answer.")}
+                {"cursor": gettext_lazy("This cursor is not one of ours. Take the one of the last answer.")}
             ) from None
         except EndedCursor:
             raise CursorEnded from None

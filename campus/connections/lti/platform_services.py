@@ -82,7 +82,7 @@ class PlatformSession:
         made = self.call("POST", line_items, accept=LINE_ITEM_TYPE, content=LINE_ITEM_TYPE, body=body)
         item = _json(made, line_items)
         if not isinstance(item.get("id"), str):
-            raise UserError("The platform made a line item and did not say its address.")
+            raise UserError("The platform made a line item and did not give its address.")
         return str(item["id"])
 
     def put_score(self, line_item: str, *, user: str, score: tuple[str, str] | None, at: datetime) -> bool:
@@ -196,7 +196,7 @@ def _json(answer: Answer, url: str) -> Any:
     try:
         return json.loads(answer.body)
     except ValueError as error:
-        raise OutgoingError("“{host}” answered something that is no JSON.", host=urlsplit(url).netloc) from error
+        raise OutgoingError("“{host}” answered with something that is not JSON.", host=urlsplit(url).netloc) from error
 
 
 def _objects(value: object) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('lti', 'LTI 1.3'), ('moodle', 'Moodle attendance'), ('canvas', 'Canvas'), ('oneroster', 'OneRoster 1.2'), ('calendar', 'calendar feed')], max_length=10, verbose_name='kind')),
                 ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
                 ('active', models.BooleanField(default=False, help_text='Off: nothing is fetched and nothing is sent; what waits stays.', verbose_name='active')),
-                ('dry_run', models.BooleanField(default=False, help_text='All is compared, and nothing is changed on either side.', verbose_name='dry run')),
+                ('dry_run', models.BooleanField(default=False, help_text='Everything is compared, and nothing is changed on either side.', verbose_name='dry run')),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('secret', campus.common.encrypted_fields.EncryptedTextField(blank=True, default='', editable=False)),
                 ('schedule', models.CharField(choices=[('by-hand', 'only when somebody asks for it'), ('hourly', 'every hour'), ('nightly', 'every night')], default='nightly', max_length=10, verbose_name='fetched')),

@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('issuer', models.CharField(max_length=255, verbose_name='issuer')),
-                ('subject', models.CharField(max_length=255, verbose_name='subject')),
+                ('subject', models.CharField(max_length=255, verbose_name='subject identifier')),
                 ('linked_at', models.DateTimeField(auto_now_add=True, verbose_name='linked')),
                 ('linked_by_rule', models.CharField(choices=[('verified-email', 'by the e-mail address'), ('user-name', 'by the user name'), ('student-number', 'by the student number'), ('provisioned', 'as its directory had provisioned them (SCIM)'), ('new-account', 'with a new account'), ('by-hand', 'by an administrator')], default='by-hand', max_length=20, verbose_name='how')),
                 ('last_sign_in_at', models.DateTimeField(editable=False, null=True, verbose_name='last sign-in')),

@@ -65,7 +65,7 @@ def parse(message: bytes | str) -> Element:
     try:
         root: Element = defusedxml.ElementTree.fromstring(message, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise SignInError("The message is no XML that may be read ({why}).", why=type(error).__name__) from error
+        raise SignInError("The message is not XML that may be read ({why}).", why=type(error).__name__) from error
     if sum(1 for _element in root.iter()) > MAX_ELEMENTS:
         raise SignInError("The message has more than {n} elements.", n=MAX_ELEMENTS)
     return root
@@ -109,7 +109,7 @@ def check_signatures(root: Element, signed: Iterable[Element]) -> None:
     for signature, parent in where.items():
         references = [reference.get("URI") for reference in signature.iter(f"{DS}Reference")]
         if references != [f"#{parent.get('ID')}"] or signature.find(f".//{DS}Object") is not None:
-            raise SignInError("The message has a signature of something else than the element that it is in.")
+            raise SignInError("The message has a signature of something other than the element that it is in.")
         methods = {method.get("Algorithm", "") for method in signature.iter(f"{DS}SignatureMethod")}
         digests = {method.get("Algorithm", "") for method in signature.iter(f"{DS}DigestMethod")}
         for algorithm in (methods - SIGNATURE_METHODS) | (digests - DIGEST_METHODS):

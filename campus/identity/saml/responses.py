@@ -223,7 +223,7 @@ def _assertion(response: Any, idp: IdpMetadata, *, is_federation: bool) -> Asser
     subject = subject or next(iter(claims.get("eduPersonPrincipalName", [])), "")
     if not subject:
         raise SignInError(
-            "There is no lasting subject. Expected: pairwise-id, subject-id, a persistent NameID, or "
+            "There is no lasting subject identifier. Expected: pairwise-id, subject-id, a persistent NameID, or "
             "eduPersonPrincipalName. Received: {received}. Left out, for a scope that the metadata of {entity} do not "
             "list: {foreign}.",
             received=", ".join(sorted(claims)) or "-",

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('mail_address', models.CharField(blank=True, help_text='Like {number}@sms.example.', max_length=200, verbose_name='e-mail address')),
                 ('quiet_from', models.TimeField(blank=True, help_text="In the institution's time zone.", null=True, verbose_name='quiet from')),
                 ('quiet_until', models.TimeField(blank=True, null=True, verbose_name='quiet until')),
-                ('daily_limit', models.PositiveIntegerField(default=500, help_text='What is more waits for the next day.', verbose_name='messages a day')),
+                ('daily_limit', models.PositiveIntegerField(default=500, help_text='Any more wait for the next day.', verbose_name='messages a day')),
                 ('daily_limit_per_recipient', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)], verbose_name='messages a day to one recipient')),
                 ('price', models.DecimalField(blank=True, decimal_places=4, help_text='For the estimate of the cost. A long text is several SMS.', max_digits=8, null=True, validators=[django.core.validators.MinValueValidator(0)], verbose_name='price of an SMS')),
                 ('currency', models.CharField(blank=True, default='EUR', max_length=3, verbose_name='currency')),
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('recipient', models.CharField(choices=[('student', 'the student'), ('guardian', 'a guardian')], max_length=10, verbose_name='for')),
-                ('channel', models.CharField(choices=[('email', 'e-mail'), ('sms', 'SMS')], max_length=5, verbose_name='by')),
+                ('channel', models.CharField(choices=[('email', 'e-mail'), ('sms', 'SMS')], max_length=5, verbose_name='sent by')),
                 ('address', models.CharField(max_length=254, verbose_name='address')),
                 ('name', models.CharField(blank=True, max_length=200, verbose_name='name')),
                 ('language', models.CharField(choices=[('en-gb', 'English'), ('de', 'Deutsch')], max_length=10, verbose_name='language')),

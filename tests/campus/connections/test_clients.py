@@ -150,6 +150,6 @@ def test_wrong_certificates_slow_and_strange_answers_are_said(name: str, tmp_pat
     monkeypatch.undo()
     for body in (b"<html>", b"[" * 100_000, b'{"exception":7}', b"null", b"\xff"):
         with rest_server(partial(say, body)) as address:
-            with pytest.raises(OutgoingError, match="something else than expected") as caught:
+            with pytest.raises(OutgoingError, match="something other than expected") as caught:
                 ask(address)
             assert caught.value.final

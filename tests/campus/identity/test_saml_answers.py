@@ -168,7 +168,7 @@ def test_document_types_and_entities_are_refused(read: Read, provider: IdentityP
     plain = base64.b64decode(IDP.response(assertion, consumer=where.consumer, request_id=REQUEST)).decode()
     for message in (prologue + plain, f"{prologue}<r>&x;</r>"):
         for encoding in ("utf-8", "utf-16"):
-            with pytest.raises(SignInError, match="no XML that may be read"):
+            with pytest.raises(SignInError, match="not XML that may be read"):
                 read(base64.b64encode(message.encode(encoding)).decode())
 
 
