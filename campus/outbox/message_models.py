@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Student
@@ -110,7 +111,7 @@ class MessageSettings(models.Model):
         verbose_name_plural = _("message settings")
 
     def __str__(self) -> str:
-        return str(_("message settings"))
+        return capfirst(_("message settings"))
 
     def clean(self) -> None:
         if self.gateway == self.Gateway.HTTP and not (self.url and self.body):
