@@ -37,7 +37,8 @@ VIEWS: list[tuple[ViewportSize, Literal["light", "dark"], Any]] = [
     (NARROW, "dark", OPTIONS),
 ]
 # The same for every row; what its form for changes is, but empty; a page of Swagger's; and a probe, which is not ready
-# here without a broker (tests/campus/operations/test_probes.py); and where a platform sends a browser with what it says.
+# here without a broker (tests/campus/operations/test_probes.py); and where a
+# platform sends a browser with what it says.
 NOT_OURS = ("_delete", "_history", "_add", "api-docs", "readyz", "lti-login", "lti-registration")
 AT_ONCE = 3
 PAGE_SECONDS = 60  # for all views of a page
