@@ -69,7 +69,7 @@ def check_status(url: str, answer: Answer) -> None:
         )
     if status == 404:
         raise RefusedError(
-            "“{host}” has no such thing ({status}). Compare the address and the ids.",
+            "“{host}” does not know what was asked for ({status}). Compare the address and the ids.",
             status=status,
             host=host,
             final=True,

@@ -169,7 +169,7 @@ def check_storage() -> Finding:
         if read_media(name) != content or reports().read(name) != content:
             return Finding(
                 State.PROBLEM,
-                _("The storage gives back something else than was written."),
+                _("The storage gives back something other than what was written."),
                 _("Check the disk, and what it is mounted from."),
             )
     except OSError as error:

@@ -91,7 +91,7 @@ class HttpRecorder(Recorder):
             for chunk in response.iter_raw(CHUNK_BYTES):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise StoreUnavailable(Message("The recorder's answer is longer than any that is read."))
+                    raise StoreUnavailable(Message("The recorder's answer is too long to be read."))
             return bytes(body)
 
     def ask_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:

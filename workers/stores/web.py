@@ -60,8 +60,7 @@ class Web(Store):
                 page += chunk
                 if len(page) > MAX_PAGE_BYTES:
                     raise UserError(
-                        "The server's list of files is longer than any that is read. "
-                        "Narrow the address down to a folder."
+                        "The server's list of files is too long to be read. Narrow the address down to a folder."
                     )
         return {urljoin(url, unescape(link)) for link in LINK.findall(page.decode(errors="replace"))}
 

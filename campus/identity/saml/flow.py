@@ -55,7 +55,7 @@ def read_answer(request: HttpRequest, provider: IdentityProvider, message: str) 
     question = _take(request, request_id) if request_id else None
     if question is None:
         raise SignInError(
-            "The answer is to no question of this browser. Sign-ins begin here: {start}",
+            "The answer belongs to no request of this browser. Sign-ins begin here: {start}",
             start=site_address(request) + reverse("sign-in", args=[provider.slug]),
         )
     idp = idp_metadata(provider, question.idp)
