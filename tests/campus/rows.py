@@ -11,11 +11,13 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, UniqueConstraint
 
+from campus.attendance.feed_models import FeedState
 from campus.attendance.statuses import AttendanceStatus
 from campus.common.encrypted_fields import Encrypted
 from campus.common.keys import MatchKeyField
+from campus.outbox.message_models import MessageSettings
 
-KEPT = {Group, AttendanceStatus}  # a short list in every institution
+KEPT = {Group, AttendanceStatus, FeedState, MessageSettings}  # a short list in every institution
 FAR = 1000  # between the numbers of a row and its copies
 APART = timedelta(days=3, minutes=11)  # no two lectures of a week meet
 

@@ -152,9 +152,8 @@ def test_a_task_that_could_not_be_sent_is_sent_later(schedulers: tuple[Recording
     set_last_run(days=8)
     one.fails = True
     assert one.run_due() == []
-    assert (
-        PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7)).count() == 7
-    )
+    unsent = PeriodicTask.objects.filter(total_run_count=0, last_run_at__lt=timezone.now() - timedelta(days=7))
+    assert unsent.count() == len(PERIODIC_JOBS)
     one.fails = False
     assert SEND_WEEKLY_REGISTERS.name in one.run_due()
 

@@ -53,7 +53,7 @@ def pages() -> list[str]:
         reverse("admin:academics_student_export"),
     ]
     for model in admin.site._registry:
-        if model is Group:
+        if model is Group or model._meta.app_label in ("identity", "connections"):  # for administrators
             continue
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         found.append(reverse(f"{name}_changelist"))
