@@ -111,7 +111,7 @@ class MessageSettings(models.Model):
         verbose_name_plural = _("message settings")
 
     def __str__(self) -> str:
-        return capfirst(_("message settings"))
+        return str(capfirst(_("message settings")))
 
     def clean(self) -> None:
         if self.gateway == self.Gateway.HTTP and not (self.url and self.body):
