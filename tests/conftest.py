@@ -49,6 +49,7 @@ LONG = [
     *("faults/test_workers.py", "deploy/test_releases.py", "e2e/test_whole_day.py", "e2e/test_every_page.py"),
     *("faults/test_camera_day.py", "faults/test_moments.py", "demo", "deploy/test_previous_release.py"),
     *("faults/test_database_outages.py", "faults/test_fetching_workers.py", "deploy/test_local.py"),
+    *("e2e/test_university.py", "faults/test_marks.py"),
     *("recognition/cli/test_attend.py", "deploy/test_installation.py", "workers/test_two_cameras.py"),
 ]
 
