@@ -21,6 +21,7 @@ ISO = {
     "attendance/reports.py",
     "audit/chain.py",
     "cctv/live_recording.py",
+    "connections/oneroster_client.py",
     "operations/management/commands/restore.py",
     "cctv/management/commands/import_footage.py",
     "cctv/path_patterns.py",

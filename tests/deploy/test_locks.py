@@ -33,7 +33,9 @@ def test_a_lock_has_the_listed_packages_and_versions_and_the_hashes_of_all(lock:
 
 def test_every_list_has_its_lock() -> None:
     assert {path.name for path in ROOT.glob("requirements*.txt")} - {path.name for path in LOCKS} == {
-        "requirements-facenet.txt"  # one package, whose hash is beside it
+        # One package, and three, whose hashes are beside them.
+        "requirements-facenet.txt",
+        "requirements-ldap.txt",
     }
 
 
