@@ -27,7 +27,8 @@ def read_licence(package: PackageMetadata) -> str:
     classifiers = [
         line.rpartition(" :: ")[2]
         for line in package.get_all("Classifier") or []
-        if "License ::" in line and not line.endswith(":: OSI Approved")
+    said = [line.rpartition(" :: ")[2] for line in package.get_all("Classifier") or [] if "License ::" in line]
+    classifiers = [licence for licence in said if licence != "OSI Approved"]
     ]
     texts = [*package.get_all("License-Expression", []), " AND ".join(classifiers), *package.get_all("License", [])]
     first_line = next((text for text in texts if text), "").partition("\n")[0]
