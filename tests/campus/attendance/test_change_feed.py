@@ -141,6 +141,7 @@ def test_only_the_last_entry_of_a_row_is_kept(world: World) -> None:
     assert entries.count() == 1
 
 
+@pytest.mark.one_database  # CI skips none
 @pytest.mark.django_db(transaction=True)
 def test_what_is_committed_late_is_not_missed() -> None:
     if connection.vendor == "sqlite":
