@@ -10,7 +10,7 @@ from tests.hostile.photos import cut, flipped
 from tests.hostile.tables import MIB, TOO_MUCH, of_entries, overlapping
 from tests.servers.oneroster import COLUMNS, OneRosterSite
 
-UNREADABLE = f"no zip|can't be read|is not in the zip|no manifest|has no column|complete|UTF-8|^{READ}"
+UNREADABLE = f"not a zip|can't be read|is not in the zip|no manifest|has no column|complete|UTF-8|^{READ}"
 
 
 @cache
@@ -46,7 +46,9 @@ def cases() -> Iterator[Case]:
 
     users, enrollments = (COLUMNS[name].encode() + b"\r\n" for name in ("users", "enrollments"))
     for share in (0.3, 0.9):
-        yield case(f"cut off at {share:.0%}", "what can be read", "no zip", after(registry, partial(cut, share=share)))
+        yield case(
+            f"cut off at {share:.0%}", "what can be read", "not a zip", after(registry, partial(cut, share=share))
+        )
     yield case("bits flipped", "what can be read", UNREADABLE, after(registry, flipped))
     yield case(
         "users of 600 MB", "512 MB unpacked", "too large", lambda: with_file("users.csv", users, bytes(MIB), 600)
@@ -77,4 +79,4 @@ def cases() -> Iterator[Case]:
     )
     yield case("no OneRoster, 5000 files", "100 files", "too large", lambda: of_entries(5000))
     yield case("2000 files that are one", "100 files", "too large|no zip", overlapping)
-    yield case("noise", "what can be read", "no zip", lambda: bytes(range(256)) * 4000)
+    yield case("noise", "what can be read", "not a zip", lambda: bytes(range(256)) * 4000)

@@ -358,7 +358,7 @@ def zips() -> Iterator[Case]:
 
     whole = partial(zipped, {"1/1.jpg": photo("jpeg")})
     for share in (0.5, 0.95):
-        yield case(f"cut off at {share:.0%}", "what can be read", "no zip", after(whole, partial(cut, share=share)))
+        yield case(f"cut off at {share:.0%}", "what can be read", "not a zip", after(whole, partial(cut, share=share)))
     yield case("bits flipped", "what can be read", ".", after(whole, flipped))
     yield case("1 GB in one photo", "100 times its packed size", "packed that small", lambda: packed_zeros(1 << 30))
     yield case(
@@ -421,7 +421,7 @@ def zips() -> Iterator[Case]:
     yield case(
         "a directory at another place",
         "what can be read",
-        "no zip|damaged",
+        "not a zip|damaged",
         lambda: patched(whole(), b"PK\5\6", 16, b"\xff\xff\xff\x7f"),
     )
     yield case(
@@ -433,7 +433,7 @@ def zips() -> Iterator[Case]:
     yield case(
         "a directory of 64 bits that lies",
         "what can be read",
-        "no zip|too many files",
+        "not a zip|too many files",
         lambda: (
             whole()[:-22]
             + b"PK\6\6"
@@ -443,7 +443,7 @@ def zips() -> Iterator[Case]:
             + whole()[-22:]
         ),
     )
-    yield case("a tar packed by gzip", "kinds of archives", "no zip", lambda: gzip.compress(b"a" * 999))
+    yield case("a tar packed by gzip", "kinds of archives", "not a zip", lambda: gzip.compress(b"a" * 999))
 
 
 def packed_zeros(count: int) -> bytes:

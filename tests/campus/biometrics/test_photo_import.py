@@ -152,7 +152,7 @@ def test_a_file_larger_than_a_photo_may_be_is_skipped(campus: Campus, settings: 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 half a zip"])
 def test_what_is_no_zip_is_refused_with_a_sentence(campus: Campus, content: bytes) -> None:
-    with pytest.raises(RecognitionError, match="no zip, or it is damaged"):
+    with pytest.raises(RecognitionError, match="not a zip, or it is damaged"):
         import_zip(BytesIO(content))
 
 

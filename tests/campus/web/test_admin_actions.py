@@ -234,7 +234,7 @@ def test_a_zip_of_photos_for_a_class(campus: Campus, registrar: Client) -> None:
     assert client_of("another", registrar=True).get(to).status_code == 404
     broken = registrar.post(address, {"file": SimpleUploadedFile("a.zip", b"no zip")})["Location"]
     run_attempt(jobs.IMPORT_PHOTOS, import_photos, jobs.IMPORT_PHOTOS.claim(PhotoImport.objects.first().pk, "worker"))
-    assert "no zip, or it is damaged" in registrar.get(broken).content.decode()
+    assert "not a zip, or it is damaged" in registrar.get(broken).content.decode()
 
 
 def test_a_deleted_photo_leaves_no_file(
