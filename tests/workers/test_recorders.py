@@ -241,7 +241,7 @@ def test_hostile_answers_are_refused(recorder: NetworkVideoRecorder, source: Sou
     for answer, refusal in (
         (bomb, "not what this kind"),
         ("<Time>", "not what this kind"),
-        ("a" * 5_000_000, "longer"),
+        ("a" * 5_000_000, "too long"),
     ):
         recorder.hostile_answer = answer
         with pytest.raises(StoreUnavailable, match=refusal):

@@ -123,7 +123,7 @@ def test_an_answer_is_taken_once_in_the_browser_that_asked(provider: IdentityPro
     sign_in(client, idp)
     stolen = idp.answers[-1]
     for browser in (client, Client()):
-        assert "to no question of this browser" in reason(post(browser, stolen, sent_on="1"))
+        assert "to no request of this browser" in reason(post(browser, stolen, sent_on="1"))
     # A form of another site brings no cookie: our own page sends it on.
     fresh = Client()
     page = post(fresh, stolen)
@@ -131,7 +131,7 @@ def test_an_answer_is_taken_once_in_the_browser_that_asked(provider: IdentityPro
     assert f'name="SAMLResponse" value="{stolen}"' in page.text
     # Where both browsers have asked, each takes its own answer only.
     ask(fresh)
-    assert "to no question of this browser" in reason(post(fresh, stolen))
+    assert "to no request of this browser" in reason(post(fresh, stolen))
     assert "_auth_user_id" not in fresh.session
 
 
