@@ -7,6 +7,8 @@ from campus.common.http_storage import PATH as STORED_FILES
 from campus.web.views.account import set_own_language
 from campus.web.views.stored_files import StoredFile, StoredFiles
 
+admin.autodiscover()
+
 handler500 = "campus.web.views.errors.server_error"
 
 urlpatterns = [

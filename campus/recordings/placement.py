@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 
 from babel.dates import get_month_names
 from django.utils import timezone
@@ -18,30 +19,40 @@ OffsetSource = Recording.OffsetSource
 MAX_CLOCK_ERROR = timedelta(days=300)  # a clock that is further off was never set
 MIN_INSIDE_SHARE = 0.5  # of the recording, or of the lecture, for a reading of the time to be taken
 LOCALES = ("en", "en_GB", "de", "de_AT")  # whose names of months are read
-MONTHS = {
-    normalize("NFC", name).casefold().rstrip("."): number
-    for locale in LOCALES
-    for width in ("wide", "abbreviated")
-    for context in ("format", "stand-alone")
-    for number, name in get_month_names(width, context, locale).items()
-} | {"maerz": 3, "mrz": 3, "jaenner": 1}
-_NUMBER, _NAME = r"(?P<month>\d\d?)", rf"(?P<month>{'|'.join(sorted(MONTHS, key=len, reverse=True))})\.?"
-_YEAR, _DAY = r"(?P<year>20\d\d)", r"(?P<day>\d\d?)"
-_DATES = (
-    rf"{_YEAR}[-._]?(?P<month>\d\d)[-._]?(?P<day>\d\d)",
-    rf"{_DAY}[-._]{_NUMBER}[-._]{_YEAR}",
-    rf"{_DAY}(?:st|nd|rd|th)?[-._\s]*{_NAME}[-._,\s]*{_YEAR}",
-    rf"(?<![^\W\d_]){_NAME}[-._\s]*{_DAY}(?:st|nd|rd|th)?[-._,\s]+{_YEAR}",
-    rf"{_YEAR}[-._\s]*{_NAME}[-._\s]*{_DAY}",
-)
 # 09.15, 9-15-00, 091500, 091500123, 9.15 PM; but not the 720p and 1440p of a picture's height.
 _TIME = (
     r"(?P<hour>\d\d(?=\d\d)|\d\d?(?=[-._:h\s]\d\d))[-._:h\s]?(?P<minute>\d\d)"
     r"(?:[-._:m\s]?(?P<second>\d\d)(?:\d{3})?)?(?!\d|[pi](?![.m]))\s*(?P<half>[ap]\.?m)?"
 )
-# As in PXL_20261116_091500123.mp4, 2026-11-16 09.15.00.mov, Aufnahme 16.11.2026 09-15.mp4, 2-9-2026, 9.21.12pm.mp4,
-# 16. November 2026 09-15.mp4, Nov 16, 2026, 9.15 PM.mp4
-_DATES_AND_TIMES = [re.compile(rf"(?<!\d){date}(?:[-_.,t\s]|at|um)*{_TIME}") for date in _DATES]
+
+
+@cache
+def _months() -> dict[str, int]:
+    """The numbers of the months by their names in file names."""
+    return {
+        normalize("NFC", name).casefold().rstrip("."): number
+        for locale in LOCALES
+        for width in ("wide", "abbreviated")
+        for context in ("format", "stand-alone")
+        for number, name in get_month_names(width, context, locale).items()
+    } | {"maerz": 3, "mrz": 3, "jaenner": 1}
+
+
+@cache
+def _dates_and_times() -> list[re.Pattern[str]]:
+    """What reads PXL_20261116_091500123.mp4, 2026-11-16 09.15.00.mov, Aufnahme 16.11.2026 09-15.mp4, 2-9-2026,
+    9.21.12pm.mp4, 16. November 2026 09-15.mp4, Nov 16, 2026, 9.15 PM.mp4."""
+    number = r"(?P<month>\d\d?)"
+    name = rf"(?P<month>{'|'.join(sorted(_months(), key=len, reverse=True))})\.?"
+    year, day = r"(?P<year>20\d\d)", r"(?P<day>\d\d?)"
+    dates = (
+        rf"{year}[-._]?(?P<month>\d\d)[-._]?(?P<day>\d\d)",
+        rf"{day}[-._]{number}[-._]{year}",
+        rf"{day}(?:st|nd|rd|th)?[-._\s]*{name}[-._,\s]*{year}",
+        rf"(?<![^\W\d_]){name}[-._\s]*{day}(?:st|nd|rd|th)?[-._,\s]+{year}",
+        rf"{year}[-._\s]*{name}[-._\s]*{day}",
+    )
+    return [re.compile(rf"(?<!\d){date}(?:[-_.,t\s]|at|um)*{_TIME}") for date in dates]
 
 
 def guess_offset(lecture: Lecture, info: VideoInfo, name: str) -> tuple[float, OffsetSource]:
@@ -84,7 +95,7 @@ def _is_inside(lecture: Lecture, offset: float, duration: float) -> bool:
 def time_in_name(name: str) -> datetime | None:
     """The date and time in a file's name, on the wall; None where there is none, or an impossible one."""
     name = normalize("NFC", name).casefold()
-    found = next(filter(None, (pattern.search(name) for pattern in _DATES_AND_TIMES)), None)
+    found = next(filter(None, (pattern.search(name) for pattern in _dates_and_times())), None)
     if not found:
         return None
     hour = int(found["hour"])
@@ -92,7 +103,7 @@ def time_in_name(name: str) -> datetime | None:
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if found["half"].startswith("p") else 0)
-    month = MONTHS.get(found["month"]) or int(found["month"])
+    month = _months().get(found["month"]) or int(found["month"])
     try:
         return datetime(  # noqa: DTZ001  (a time on the wall)
             int(found["year"]), month, int(found["day"]), hour, int(found["minute"]), int(found["second"] or 0)

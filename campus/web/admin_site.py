@@ -1,6 +1,6 @@
 """The admin is for registrars and administrators, and for auditors to read. Lecturers use the staff pages."""
 
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from unfold.sites import UnfoldAdminSite
 
 
-class RollcallAdminConfig(AdminConfig):
+class RollcallAdminConfig(SimpleAdminConfig):
+    """The admin's pages are imported with the addresses, campus/urls.py: workers have none."""
+
     default_site = "campus.web.admin_site.RegistrarSite"
 
 

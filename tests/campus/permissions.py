@@ -30,6 +30,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+import campus.urls  # noqa: F401  (registers what the admin shows)
 from campus.academics.calendar_links import calendar_link_token, renew_calendar_link
 from campus.academics.models import FileImport, Holiday, LectureSeries, Term
 from campus.accounts.invitations import invitation_token, invite

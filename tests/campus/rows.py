@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, UniqueConstraint
 
+import campus.urls  # noqa: F401  (registers what the admin shows)
 from campus.attendance.feed_models import FeedState
 from campus.attendance.statuses import AttendanceStatus
 from campus.common.encrypted_fields import Encrypted

@@ -172,7 +172,9 @@ def test_machines_share_nothing_but_the_network(machines: Machines, tmp_path: Pa
     folders = machines.folder(0), machines.folder(1)
 
     def left() -> set[tuple[str, ...]]:
-        return {path.relative_to(folder).parts[:3] for folder in folders for path in folder.rglob("*") if path.is_file()}
+        return {
+            path.relative_to(folder).parts[:3] for folder in folders for path in folder.rglob("*") if path.is_file()
+        }
 
     # The workbook's file is deleted after its row says that it is written.
     wait_until(lambda: left() == {("var", "media", "cache")}, "nothing but copies is left on a worker's machine")
