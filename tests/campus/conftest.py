@@ -1,8 +1,11 @@
 """Folders of each test's own, and a small campus with two lecturers who must not see each other's classes."""
 
 import io
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import av
 import numpy as np
@@ -14,7 +17,7 @@ from django.core.files.storage import default_storage
 from PIL import Image
 
 from campus.academics.models import Course, Lecture, Student
-from campus.attendance import statuses
+from campus.attendance import reports, statuses
 from campus.attendance.models import AttendanceRecord, Report, Sighting, UnknownPerson
 from campus.attendance.proposals import recount_lecture
 from campus.attendance.reports import write_recording_report, write_register_report
@@ -79,6 +82,22 @@ class World:
     foreign: Lecture
 
 
+_WORKBOOKS: dict[str, bytes] = {}
+
+
+def written_once(name: str) -> AbstractContextManager[object]:
+    """Takes the workbook of the world before in place of writing the same one again."""
+    write = getattr(reports, name)
+
+    def write_or_copy(path: Path, *contents: Any) -> None:
+        if name not in _WORKBOOKS:
+            write(path, *contents)
+            _WORKBOOKS[name] = path.read_bytes()
+        path.write_bytes(_WORKBOOKS[name])
+
+    return patch.object(reports, name, write_or_copy)
+
+
 def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> World:
     """What a lecture, whose class `own` teaches, can have."""
     course = lecture.course
@@ -102,6 +121,8 @@ def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> Wor
     Sighting.objects.create(recording=recording, student=second, present=False)
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
     recount_lecture(lecture=lecture)
+    with written_once("write_lecture_workbook"), written_once("write_register"):
+        report, register = write_recording_report(recording=recording), write_register_report(course=course)
     return World(
         own=own,
         other=other,
@@ -114,8 +135,8 @@ def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> Wor
         record=AttendanceRecord.objects.get(lecture=lecture, student=student),
         sighting=sighting,
         unknown=unknown,
-        report=write_recording_report(recording=recording),
-        register=write_register_report(course=course),
+        report=report,
+        register=register,
         photo=factories.photo(
             student, original_name="Zoë.jpg", crop=default_storage.save("crops/photos/one.jpg", ContentFile(jpeg()))
         ),
