@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext
 
-import campus.urls  # registers what the admin shows
 from campus.academics.models import Course, Room
 from campus.attendance.models import AttendanceChange, AttendanceRecord, Report
 from campus.attendance.overrides import set_override
