@@ -38,7 +38,7 @@ ONE_DATABASE = [
     *("workers/recorder", "workers/test_annotate.py", "workers/test_collected_lectures.py", "workers/test_erasure.py"),
     *("workers/test_fetch.py", "workers/test_learning.py", "workers/test_one_winner.py", "workers/test_recorders.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
-    *("workers/test_remote_storage.py", "workers/test_uploads_of_a_day.py"),
+    *("workers/test_device_search.py", "workers/test_remote_storage.py", "workers/test_uploads_of_a_day.py"),
 ]
 
 # Files with tests that take long by themselves, the longest first. Each process begins with its share of them, so that

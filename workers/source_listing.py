@@ -35,7 +35,7 @@ MAX_FOLDERS = 5_000
 MAX_DEPTH = 12
 MAX_PATH_LENGTH = 1000
 MAX_FILE_BYTES = 2**60
-MAX_CHANNELS, MAX_CHANNEL_LENGTH = 500, 100
+MAX_CHANNELS, MAX_NAME_LENGTH = 500, 100
 MAX_CLOCK_ERROR_SECONDS = 60  # of a recorder: with more, a lecture's footage would be that of other minutes
 
 # Errors that do not come from the store's library.
@@ -92,11 +92,12 @@ def list_channels(source: Source) -> list[tuple[str, str]]:
     """What a recorder calls its channels, each with the name that it has for people; at most MAX_CHANNELS."""
     with open_recorder(source) as recorder:
         channels = islice(recorder.channels(), MAX_CHANNELS)
-        return [(_printable(channel), _printable(name)) for channel, name in channels if _printable(channel)]
+        return [(printable(channel), printable(name)) for channel, name in channels if printable(channel)]
 
 
-def _printable(text: str) -> str:
-    return "".join(char for char in text if char.isprintable())[:MAX_CHANNEL_LENGTH]
+def printable(text: str) -> str:
+    """What can be shown of a text from outside."""
+    return "".join(char for char in text if char.isprintable())[:MAX_NAME_LENGTH]
 
 
 @contextmanager

@@ -1,12 +1,12 @@
-"""Lists the files of a source, and tests whether it can be reached."""
+"""Lists the files of a source, tests whether it can be reached, and looks for devices that may become one."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
 from campus.cctv.file_discovery import ChannelSpan, days_to_scan, finish_scan, spans_to_fetch
-from campus.cctv.models import Source, SourceTest
-from campus.cctv.services import finish_source_test
+from campus.cctv.models import DeviceSearch, Source, SourceTest
+from campus.cctv.services import finish_device_search, finish_source_test
 from campus.common import jobs
 from workers.leased_task import leased_task
 
@@ -39,3 +39,10 @@ def test_source(test: SourceTest) -> None:
         finish_source_test(test=test, channels=list_channels(test.source), files=list_recordings(test.source, spans))
     else:
         finish_source_test(test=test, files=list_files(test.source, learn_host_key=True))
+
+
+@leased_task(jobs.FIND_DEVICES)
+def find_devices(search: DeviceSearch) -> None:
+    from workers.device_search import search_devices
+
+    finish_device_search(search=search, devices=search_devices())

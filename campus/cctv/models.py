@@ -210,6 +210,26 @@ class SourceTest(jobs.LeasedJob):
         return f"test of {self.source}"
 
 
+class DeviceSearch(jobs.LeasedJob):
+    """The last search for ONVIF devices that a person asked for; the table has one row."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("under way")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    requested_at = models.DateTimeField(_("requested at"), auto_now=True)
+    devices = models.JSONField(_("devices"), default=list, help_text="Address, name and hardware of each.")
+
+    class Meta:
+        verbose_name = _("search for devices")
+        verbose_name_plural = _("searches for devices")
+
+    def __str__(self) -> str:
+        return f"search for devices of {self.requested_at}"
+
+
 class Camera(PictureSettings):
     """A camera of a source, the room it shows, and how its pictures are read. The label is its name in the paths of
     files; a source's only camera needs none."""

@@ -26,9 +26,9 @@ def sources_for(user: AnyUser) -> QuerySet[Source]:
     return Source.objects.all() if sees_everything(user) else Source.objects.none()
 
 
-def zoom_sources() -> QuerySet[Source]:
-    """The sources to which Zoom may send messages; each is signed."""
-    return Source.objects.filter(kind=Source.Kind.ZOOM, enabled=True)
+def sources_with_messages(kind: Source.Kind) -> QuerySet[Source]:
+    """The sources of a kind that sends messages by itself; each is signed."""
+    return Source.objects.filter(kind=kind, enabled=True)
 
 
 def cameras_for(user: AnyUser) -> QuerySet[Camera]:

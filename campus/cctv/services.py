@@ -20,7 +20,7 @@ from campus.cctv.clips import lectures_shown_by, update_recordings_of
 from campus.cctv.fetch_queue import MIN_COLLECTION_TIME, queue_file, queue_wanted_files
 from campus.cctv.file_discovery import RemoteFile
 from campus.cctv.lecture_matching import lectures_between
-from campus.cctv.models import Camera, Collection, FootageFile, Source, SourceTest
+from campus.cctv.models import Camera, Collection, DeviceSearch, FootageFile, Source, SourceTest
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.keys import match_key
@@ -169,6 +169,20 @@ def finish_source_test(
         channels=[list(channel) for channel in channels],
         camera_report=camera_report or Message(),
     )
+
+
+def request_device_search() -> DeviceSearch:
+    """Have a worker look for ONVIF devices. A repeated request starts the search again."""
+    with transaction.atomic():
+        queued = {"state": DeviceSearch.State.QUEUED, "devices": [], "error": "", "error_detail": ""}
+        search, _made = DeviceSearch.objects.update_or_create(pk=1, defaults=queued | jobs.RESET_FIELDS)
+        jobs.FIND_DEVICES.request(search.pk)
+    return search
+
+
+def finish_device_search(*, search: DeviceSearch, devices: Iterable[tuple[str, str, str]]) -> bool:
+    """Save the address, name and hardware of each device that answered. False: this attempt lost its lease."""
+    return jobs.finish(search, DeviceSearch.State.DONE, devices=[list(device) for device in devices])
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -197,6 +197,7 @@ SCAN_SOURCE = Job(
     name="scan_source", queue="collect", model="cctv.Source", waiting_state="scanning", failed_state="idle"
 )
 TEST_SOURCE = Job(name="test_source", queue="collect", model="cctv.SourceTest", waiting_state="queued")
+FIND_DEVICES = Job(name="find_devices", queue="collect", model="cctv.DeviceSearch", waiting_state="queued")
 FETCH = Job(name="fetch", queue="collect", model="cctv.FootageFile", waiting_state="fetching")
 READ_FILE = Job(name="read_file", queue="ingest", model="academics.FileImport", waiting_state="queued")
 IMPORT_PHOTOS = Job(name="import_photos", queue="ingest", model="biometrics.PhotoImport", waiting_state="queued")
@@ -232,6 +233,7 @@ JOBS = (
     ANNOTATE,
     SCAN_SOURCE,
     TEST_SOURCE,
+    FIND_DEVICES,
     FETCH,
     READ_FILE,
     IMPORT_PHOTOS,

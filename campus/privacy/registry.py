@@ -310,6 +310,7 @@ MODELS: Final[dict[str, Entry]] = {
         term="until the source is deleted",
     ),
     "cctv.SourceTest": _plain("id source state requested_at files file_count channels camera_report"),
+    "cctv.DeviceSearch": _plain("id state requested_at devices"),
     "cctv.Camera": _plain("id stream aspect_ratio rotation is_mirrored source label room"),
     "cctv.FootageFile": Entry(
         personal="file",

@@ -21,6 +21,7 @@ DOCUMENT_BYTES: Final = 12 * 1024**2  # a table, a calendar or an excuse's docum
 # What people send who are not logged in.
 LOGINS = frozenset(
     {
+        "bbb-message",
         "login",
         "login-code",
         "logout",

@@ -58,6 +58,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    path("recorders/bigbluebutton/<int:pk>/", recorder_messages.bbb_message, name="bbb-message"),
     path("recorders/zoom/<int:pk>/", recorder_messages.zoom_message, name="zoom-message"),
     path("login/", account.StaffLoginView.as_view(), name="login"),
     path("login/code/", account.login_code, name="login-code"),

@@ -228,6 +228,7 @@ def things(world: World) -> dict[str, object]:
         "waiting": waiting_photo.pk,
         "me": student_link_token(student_link),
         "messages": opt_in.code,
+        "bigbluebutton": factories.source(kind="bbb", address="https://bbb.example.org").pk,
         "zoom": factories.source(kind="zoom", address="https://api.zoom.us/v2").pk,
         "objections": Objection.objects.create(record=world.record, text="I was there.", due_on=DAY).pk,
         "student-links": student_link.pk,

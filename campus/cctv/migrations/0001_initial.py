@@ -21,6 +21,27 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='DeviceSearch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('interruptions', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('interrupted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
+                ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
+                ('state', models.CharField(choices=[('queued', 'under way'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
+                ('requested_at', models.DateTimeField(auto_now=True, verbose_name='requested at')),
+                ('devices', models.JSONField(default=list, help_text='Address, name and hardware of each.', verbose_name='devices')),
+            ],
+            options={
+                'verbose_name': 'search for devices',
+                'verbose_name_plural': 'searches for devices',
+            },
+        ),
+        migrations.CreateModel(
             name='Source',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -55,6 +55,7 @@ from campus.web.admin.base import (
     render_change_link,
     render_link,
 )
+from campus.web.admin.devices_page import devices_page
 from campus.web.admin.footage_files import FOOTAGE_FILE_STATES
 
 MAX_PRIVATE_KEY_BYTES = 20_000
@@ -147,12 +148,13 @@ class SourceAdmin(RegistrarAdmin):
         "password": "kind != 'folder'",
         "private_key": "kind == 'sftp'",
         "message_token": "kind == 'zoom'",
+        "devices": "kind == 'onvif'",
         "host_key": "kind == 'sftp'",
         "pattern": " && ".join(f"kind != '{kind}'" for kind in ("rtsp", *sorted(Source.RECORDER_KINDS))),
     }
     inlines = (CameraInline,)
     actions_detail = ("files", "test_now")
-    readonly_fields = ("state_badge", "last_checked_at", "last_new_file_at", "error", "clock")
+    readonly_fields = ("state_badge", "last_checked_at", "last_new_file_at", "error", "clock", "devices")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         return super().get_queryset(request).prefetch_related("cameras__room")
@@ -160,11 +162,20 @@ class SourceAdmin(RegistrarAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Source | None = None) -> Any:
         secret = ("password",) if self.has_change_permission(request, obj) else ()
         key = ("private_key", "message_token") if secret else ()
+        devices = () if obj else ("devices",)
         forget = ("forget_password",) if secret and obj and obj.has_password else ()
         sets: list[Any] = [
             (
                 None,
-                {"fields": (("name", "enabled"), "kind", "address", ("username", *secret), *key, *forget, "host_key")},
+                {
+                    "fields": (
+                        ("name", "enabled"),
+                        *("kind", *devices, "address", ("username", *secret)),
+                        *key,
+                        *forget,
+                        "host_key",
+                    )
+                },
             ),
             (gettext_lazy("Names and times"), {"fields": ("pattern", ("time_zone", "clock_offset"), "clock")}),
             (gettext_lazy("When"), {"fields": (("delay_minutes", "deadline_hours"), "scan_interval_minutes")}),
@@ -209,6 +220,10 @@ class SourceAdmin(RegistrarAdmin):
         }
         return _("%(seconds)s s ahead (%(by)s, %(when)s)") % seen
 
+    @display(description=gettext_lazy("Devices"))
+    def devices(self, _source: Source) -> SafeString:
+        return render_link(reverse("admin:cctv_source_devices"), _("Look for devices"))
+
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         delete_source(source=obj)
 
@@ -243,7 +258,11 @@ class SourceAdmin(RegistrarAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        return [path("<int:pk>/test/", view(self.test_view), name="cctv_source_test"), *super().get_urls()]
+        return [
+            path("devices/", view(devices_page), name="cctv_source_devices"),
+            path("<int:pk>/test/", view(self.test_view), name="cctv_source_test"),
+            *super().get_urls(),
+        ]
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The result of the last test; the page refreshes itself until there is one."""

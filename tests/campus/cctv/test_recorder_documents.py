@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_address
 
 import pytest
+from django.urls import resolve
 
 from campus.cctv import egress_policy
 from campus.cctv.models import Source
@@ -25,10 +26,13 @@ def test_each_recorder_has_a_section_with_addresses_that_are_accepted(monkeypatc
 
 
 def test_what_is_to_be_pressed_and_entered_is_on_the_pages() -> None:
-    pages = [*(REPOSITORY / "campus" / "web").rglob("*.html"), REPOSITORY / "campus" / "web" / "admin" / "sources.py"]
+    web = REPOSITORY / "campus" / "web"
+    pages = [*web.rglob("*.html"), web / "admin" / "sources.py", web / "admin" / "devices_page.py"]
     shown = "".join(page.read_text() for page in pages)
     fields = {str(getattr(field, "verbose_name", "")) for field in Source._meta.get_fields()}
-    for text in ("Test now", "Test again", "Save the rooms"):
+    for text in ("Test now", "Test again", "Save the rooms", "Look for devices", "Add as a source"):
         assert f"“{text}”" in " ".join(TEXT.split())
         assert text in shown
+    for address in re.findall(r"`(/recorders/[^`]+)`", TEXT):
+        assert resolve(address.replace("/N/", "/7/")).kwargs == {"pk": 7}
     assert {"clock is ahead by", "time zone", "kind", "address", "user name"} <= fields
