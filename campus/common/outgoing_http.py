@@ -11,6 +11,8 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +50,20 @@ class Answer:
     @property
     def is_success(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def date(self) -> datetime | None:
+        """What time it is there (header Date); None where it does not say."""
+        return parse_http_date(self.headers.get("date", ""))
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """The time in a header; None where it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def request(
@@ -87,16 +103,14 @@ def request(
         connection.request(method, target, body=body, headers=sent, preload_content=False)
         response = connection.getresponse()
         content = response.read(max_bytes + 1) if max_bytes else b""
-        status, received = response.status, {name.lower(): value for name, value in response.headers.items()}
+        status, received = response.status, {name.lower(): response.headers[name] for name in response.headers}
     except ssl.SSLCertVerificationError as error:
-        raise OutgoingError(
-            "The certificate of “{host}” is not accepted: {why}.", host=host, why=error.verify_message
-        ) from error
+        raise _wrong_certificate(host, error.verify_message) from error
     except CertificateError as error:
-        raise OutgoingError("The certificate of “{host}” is not accepted: {why}.", host=host, why=error) from error
+        raise _wrong_certificate(host, error) from error
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        if is_late.is_set():
-            raise OutgoingError("“{host}” did not answer in time.", host=host) from error
+        if is_late.is_set() or isinstance(error, (TimeoutError, urllib3.exceptions.ReadTimeoutError)):
+            raise _late(host) from error
         raise OutgoingError("“{host}” could not be reached ({why}).", host=host, why=type(error).__name__) from error
     finally:
         timer.cancel()
@@ -104,10 +118,23 @@ def request(
             opened.close()
         connection.close()
     if is_late.is_set():
-        raise OutgoingError("“{host}” did not answer in time.", host=host)
+        raise _late(host)
     if len(content) > max_bytes:
         raise OutgoingError("“{host}” answered with more than {n} bytes.", host=host, n=max_bytes, final=True)
     return Answer(status, received, content)
+
+
+def _wrong_certificate(host: str, why: object) -> OutgoingError:
+    return OutgoingError(
+        "The certificate of “{host}” is not accepted: {why}. Have it replaced there, or its authority added to those "
+        "that this server trusts.",
+        host=host,
+        why=why,
+    )
+
+
+def _late(host: str) -> OutgoingError:
+    return OutgoingError("“{host}” did not answer in time. Where that goes on, ask those who run it.", host=host)
 
 
 def _connection(url: str, networks_setting: str) -> tuple[HTTPConnection, str, str]:

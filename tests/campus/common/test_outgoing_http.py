@@ -1,6 +1,7 @@
 """Requests to other servers: to the address that was checked alone, and never for longer or for more than is wanted."""
 
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from itertools import count
 
@@ -72,3 +73,18 @@ def test_what_cannot_be_called_says_why(url: str, sentence: str, is_final: bool)
     with pytest.raises(OutgoingError, match=sentence) as caught:
         ask(url)
     assert caught.value.final == is_final
+
+
+def test_headers_of_one_name_are_one_and_a_date_is_read_if_it_is_one() -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response_only(200)
+        for name, value in (("Link", "<a>; rel=first"), ("Link", "<b>; rel=next"), ("Date", next(dates))):
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    dates = iter(["Mon, 30 Nov 2026 05:00:00 GMT", "Mon, 30 Nov 2026 05:00:00 -0000", "yesterday"])
+    with scripted_http_server(answer) as port:
+        found = [ask(f"http://127.0.0.1:{port}/") for _ in range(3)]
+    assert found[0].headers["link"] == "<a>; rel=first, <b>; rel=next"
+    assert [each.date for each in found] == [datetime(2026, 11, 30, 5, tzinfo=UTC)] * 2 + [None]
