@@ -1,5 +1,7 @@
 """An erasure leaves a namesake's name alone, and says which texts a person has to look at."""
 
+from collections.abc import Callable
+
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -87,3 +89,29 @@ def test_a_name_of_staff_is_left_alone():
     row = erase(zoe)
     assert Delivery.objects.get(pk=alone.pk).body == "Marked by Zoë Quint."
     assert row.doubtful == {"messages": [str(alone.pk)]}
+
+
+def test_staff_whose_name_only_looks_alike_are_no_namesakes():
+    """Else whatever has their address, too, would count as being about them, and keep the student's name."""
+    ann = factories.student(name="Ann Lee", number="Q7734-81")
+    factories.student(name="Ann Lee", number="Q7734-82")
+    factories.user(username="j", first_name="Joann", last_name="Leeds", email="joann@example.org")
+    text = message("Ann Lee (Q7734-81) was absent. Ask joann@example.org.")
+    erase(ann)
+    assert "Ann Lee" not in Delivery.objects.get(pk=text.pk).body
+
+
+@pytest.mark.parametrize(
+    ("make", "values"),
+    [
+        (factories.user, {"username": "z", "first_name": "ZOË", "last_name": "QUINT"}),
+        (factories.student, {"name": "Quint, Zoë", "number": "Q7734-82"}),
+    ],
+    ids=["staff", "student"],
+)
+def test_a_namesake_is_one_in_any_capitals_and_order(make: Callable[..., object], values: dict[str, str]):
+    zoe = factories.student(name="Zoë Quint", surname="Quint", number="Q7734-81")
+    make(**values)
+    name_alone = message("Zoë Quint was absent.")
+    erase(zoe)
+    assert Delivery.objects.get(pk=name_alone.pk).body == "Zoë Quint was absent."
