@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,10 +20,11 @@ from campus.academics.file_contents import MAX_CALENDAR_BYTES, READERS, Calendar
 from campus.academics.models import Course, Lecture, Term
 from campus.academics.selectors import CURRENT
 from campus.common.errors import UserError
-from campus.common.outgoing_http import request
+from campus.common.outgoing_http import OutgoingError, parse_http_date, request
 from campus.connections.adapters import NETWORKS_SETTING
 from campus.connections.json_requests import check_status
 from campus.connections.models import Connection, CourseLink
+from campus.connections.services import remember
 from campus.connections.sync_outcome import SyncOutcome, note_questions
 from recognition.errors import RecognitionError
 from recognition.messages import Message
@@ -39,8 +41,8 @@ def update_from_feed(*, connection: Connection, is_trial: bool = False, whatever
     also if the calendar is the same as last time. Raises UserError.
     """
     answer_before = {} if is_trial or whatever_it_said else connection.settings.get("answer", {})
-    if timezone.now().timestamp() - answer_before.get("at", 0) > MAX_ANSWER_AGE.total_seconds():
-        answer_before = {}
+    if abs(timezone.now().timestamp() - answer_before.get("at", 0)) > MAX_ANSWER_AGE.total_seconds():
+        answer_before = {}  # old, or of a time when the clock here was wrong
     headers = {"Accept": "text/calendar"}
     if etag := answer_before.get("etag"):
         headers["If-None-Match"] = etag
@@ -51,16 +53,18 @@ def update_from_feed(*, connection: Connection, is_trial: bool = False, whatever
     if answer.status == NOT_MODIFIED and answer_before:
         return SyncOutcome(counts=Counter(unchanged=1))
     check_status(url, answer)
+    before, now = map(parse_http_date, (modified or "", answer.headers.get("last-modified", "")))
+    if before and now and now < before:
+        raise OutgoingError(
+            "“{host}” sent an older calendar than the last one. It is asked again later; “Run now” takes this one.",
+            host=urlsplit(url).hostname,
+        )
     outcome = apply_entries(connection=connection, entries=read_entries(answer.body), is_trial=is_trial)
     if outcome.questions:
         outcome.calendar = answer.body
     elif not is_trial:
-        connection.settings["answer"] = {
-            "etag": answer.headers.get("etag", "")[:200],
-            "last_modified": answer.headers.get("last-modified", "")[:100],
-            "at": timezone.now().timestamp(),
-        }
-        connection.save(update_fields=["settings"])
+        etag, modified = (answer.headers.get(name, "")[:200] for name in ("etag", "last-modified"))
+        remember(connection, answer={"etag": etag, "last_modified": modified, "at": timezone.now().timestamp()})
     if not is_trial:
         note_questions(connection=connection, questions=outcome.questions)
     return outcome

@@ -13,6 +13,7 @@ from campus.connections.json_requests import RefusedError
 from campus.connections.marks import signed_off_tallies
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
 from campus.connections.moodle_adapter import compare_there, course_id
+from campus.connections.services import remember
 from recognition.messages import Message
 
 ASSIGNMENT_NAME: Final = "Attendance"
@@ -128,8 +129,7 @@ class _Sender:
             if self._assignment is None and make:
                 self._assignment = self.client.add_assignment(self.course, name)
             if self._assignment is not None and self._assignment.id != known:
-                self.link.settings["assignment"] = self._assignment.id
-                self.link.save(update_fields=["settings"])
+                remember(self.link, assignment=self._assignment.id)
         return self._assignment
 
 

@@ -102,7 +102,7 @@ class Canvas:
     def _all(self, path: str, kind: type[list[T]], values: dict[str, str]) -> Iterator[T]:
         """All pages. The address of the next one is Canvas's own; the token goes to no other site."""
         url = f"{self._address}/api/v1/{quote(path)}?{urlencode({**values, 'per_page': PAGE_ROWS})}"
-        for _page in range(MAX_PAGES):
+        for _number in range(MAX_PAGES):
             answer = ask("GET", url, headers=self._headers)
             yield from read_json(url, answer, kind)
             found = _NEXT.search(answer.headers.get("link", ""))
@@ -112,3 +112,4 @@ class Canvas:
             if urlsplit(following)[:2] != urlsplit(url)[:2]:
                 raise OutgoingError("“{host}” leads to another site.", host=urlsplit(url).hostname, final=True)
             url = following
+        raise OutgoingError("The list of “{host}” does not end.", host=urlsplit(url).hostname, final=True)

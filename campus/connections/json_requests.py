@@ -87,7 +87,7 @@ def read_json(url: str, answer: Answer, kind: type[T]) -> T:
         return msgspec.json.decode(answer.body, type=kind, strict=False)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise OutgoingError(
-            "“{host}” answered with something other than expected. Compare the address, and what the service is.",
+            "“{host}” answered with something other than expected. Compare the address, and what the service is; or it "
+            "is under maintenance.",
             host=urlsplit(url).hostname,
-            final=True,
         ) from error

@@ -16,13 +16,18 @@ from campus.academics.models import Lecture
 from campus.attendance.models import AttendanceRecord
 from campus.attendance.statuses import status_definitions
 from campus.common.errors import UserError
+from campus.common.outgoing_http import OutgoingError
 from campus.connections.adapters import Adapter, MarkRefused, MarkSender, Member, WantedMark
+from campus.connections.marks import MAX_REFUSED
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery, RemotePerson
 from campus.connections.moodle_client import Moodle, MoodleSession, MoodleStatus
 from campus.connections.rosters import remember_people
+from campus.connections.services import remember
 from recognition.messages import Message
 
 ACTIVITY_NAME: Final = "Attendance"
+# Where a session begins with its lecture. By a clock or time zone that is an hour off, it would be of the one before.
+MAX_SECONDS_APART: Final = 30 * 60
 
 
 class MoodleForm(forms.Form):
@@ -99,7 +104,7 @@ class MoodleAdapter:
             Member(
                 remote_id=str(user.id),
                 number=getattr(user, field),
-                name=f"{user.firstname} {user.lastname}".strip(),
+                name=f"{user.firstname} {user.lastname}".strip() or user.fullname,
                 surname=user.lastname,
                 email=user.email,
             )
@@ -146,16 +151,28 @@ def _wanted(person: str, student: int, lecture: int, status: str) -> WantedMark:
 def compare_there(
     adapter: Adapter, connection: Connection, run: ConnectionRun, open_sender: Callable[[CourseLink], MarkSender]
 ) -> Message:
-    """Learn who is whom where the roster comes from elsewhere, and note marks that others have changed there."""
-    differing = 0
+    """Learn who is whom where the roster comes from elsewhere, and note marks that others have changed there.
+
+    A class for which that can't be done, such as one whose course was deleted there, keeps no other from it.
+    """
+    failures = []
+    run.counts["differing"] = 0
     for link in connection.links.filter(sends_marks=True).select_related("connection", "course"):
-        if not link.takes_roster:
-            members = [member for member in adapter.fetch_roster(link) if member.number]
-            remember_people(connection=connection, members=members)
-        sent = list(link.marks.filter(state=MarkDelivery.State.SENT).exclude(value=""))
-        if sent:
-            differing += note_differences(sent, open_sender(link).read)
-    run.counts = {**run.counts, "differing": differing}
+        try:
+            if not link.takes_roster:
+                members = [member for member in adapter.fetch_roster(link) if member.number]
+                remember_people(connection=connection, members=members)
+            sent = list(link.marks.filter(state=MarkDelivery.State.SENT).exclude(value=""))
+            if sent:
+                run.counts["differing"] += note_differences(sent, open_sender(link).read)
+        except UserError as error:
+            if isinstance(error, OutgoingError) and not error.final:
+                raise  # the whole site can't be asked now
+            failures.append(Message("{course}: {why}", course=link.course.code, why=error.message))
+            if len(failures) == MAX_REFUSED:
+                break
+    if failures:
+        raise UserError("{n} classes could not be compared, such as: {first}", n=len(failures), first=failures[0])
     return Message()
 
 
@@ -169,6 +186,7 @@ def note_differences(marks: Iterable[MarkDelivery], read: Callable[[MarkDelivery
                 pk=mark.pk, version=mark.version, state=MarkDelivery.State.SENT
             ).update(
                 state=MarkDelivery.State.FAILED,
+                confirmed_version=0,  # what was read may be older than what was sent
                 confirmed_value=there[:40],
                 confirmed_at=timezone.now(),
                 error=Message(
@@ -253,8 +271,8 @@ class _Sender:
         return session.status_of(acronym) if acronym else None
 
     def session_of(self, mark: MarkDelivery) -> MoodleSession | None:
-        """The session of the mark's lecture: the one that was used before, or the nearest within the lecture's time
-        that no other lecture has. None without one, and of a lecture that is deleted."""
+        """The session of the mark's lecture: the one that was used before, or the nearest that begins with it and that
+        no other lecture has. None without one, and of a lecture that is deleted."""
         lecture = _lecture_of(mark)
         if lecture in self.sessions:
             return self.sessions[lecture]
@@ -266,14 +284,13 @@ class _Sender:
         taken = self.link.settings.get("sessions", {})
         found = next((row for row in self.all_sessions if row.id == taken.get(str(lecture))), None)
         if found is None and (row := Lecture.objects.filter(pk=lecture).first()):
-            starts, ends = row.starts_at.timestamp(), row.ends_at.timestamp()
+            starts = row.starts_at.timestamp()
             group = self.link.settings.get("group", 0)
             fitting = [
                 session
                 for session in self.all_sessions
                 if session.groupid == group
-                and session.sessdate < ends
-                and session.sessdate + max(session.duration, 1) > starts
+                and abs(session.sessdate - starts) < MAX_SECONDS_APART
                 and session.id not in taken.values()
             ]
             found = min(fitting, key=lambda session: abs(session.sessdate - starts), default=None)
@@ -300,10 +317,9 @@ class _Sender:
         self.sessions[lecture] = session
         self.logs[session.id] = {log.studentid: log.statusid for log in session.attendance_log}
         self.listed[session.id] = {user.id for user in session.users}
-        sessions = self.link.settings.setdefault("sessions", {})
+        sessions = self.link.settings.get("sessions", {})
         if sessions.get(str(lecture)) != session.id:
-            sessions[str(lecture)] = session.id
-            self.link.save(update_fields=["settings"])
+            remember(self.link, sessions={**sessions, str(lecture): session.id})
 
     def activity(self, *, make: bool) -> int | None:
         """The id of the attendance activity: the chosen one or the first of the course; made if it is to be."""
@@ -313,8 +329,7 @@ class _Sender:
             if attendance is None and make:
                 attendance = self.moodle.add_activity(course_id(self.link), ACTIVITY_NAME)
             if attendance is not None:
-                self.link.settings["attendance"] = attendance
-                self.link.save(update_fields=["settings"])
+                remember(self.link, attendance=attendance)
         return attendance
 
 

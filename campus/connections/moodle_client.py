@@ -24,6 +24,7 @@ FUNCTIONS = (
 )
 PAGE_USERS = 1000
 MAX_USERS = 100_000
+USER_FIELDS = "id,username,firstname,lastname,fullname,idnumber,email,roles"
 # Errors of Moodle's web services that no other try changes.
 TOKEN_ERRORS = {"invalidtoken", "invalidtimedtoken"}
 FINAL_ERRORS = TOKEN_ERRORS | {
@@ -45,21 +46,17 @@ class MoodleRole(msgspec.Struct):
     shortname: str = ""
 
 
-class MoodleGroup(msgspec.Struct):
-    name: str = ""
-
-
 class MoodleUser(msgspec.Struct):
-    """Somebody enrolled in a course there."""
+    """Somebody enrolled in a course there. First and last name are for those who may see full names."""
 
     id: int
+    fullname: str = ""
     firstname: str = ""
     lastname: str = ""
     username: str = ""
     idnumber: str = ""
     email: str = ""
     roles: list[MoodleRole] = []
-    groups: list[MoodleGroup] = []
 
     @property
     def is_student(self) -> bool:
@@ -143,16 +140,34 @@ class Moodle:
         return self._call("core_webservice_get_site_info", MoodleSite)
 
     def enrolled_users(self, course: int) -> Iterator[MoodleUser]:
-        """All who are actively enrolled in a course, page by page."""
-        for first in range(0, MAX_USERS, PAGE_USERS):
-            options = {"onlyactive": 1, "limitfrom": first, "limitnumber": PAGE_USERS}
-            values: dict[str, object] = {"courseid": course}
-            for number, (name, value) in enumerate(options.items()):
-                values |= {f"options[{number}][name]": name, f"options[{number}][value]": value}
-            users = self._call("core_enrol_get_enrolled_users", list[MoodleUser], **values)
-            yield from users
-            if len(users) < PAGE_USERS:
+        """All who are actively enrolled in a course, page by page in the order of their ids.
+
+        A page has fewer than were asked for where the token's owner may not see some of them. A full one begins the
+        next with its last: if it does not, somebody came or left meanwhile, and somebody else was passed over.
+        """
+        first = 0
+        last: int | None = None
+        while first < MAX_USERS:
+            users = self._users(course, first)
+            if last is not None and (not users or users.pop(0).id != last):
+                raise OutgoingError(
+                    "The course's list in “{host}” has changed while it was read. It is read again later.",
+                    host=urlsplit(self._url).hostname,
+                )
+            if not users:
                 return
+            yield from users
+            is_full = len(users) == PAGE_USERS - (last is not None)
+            first, last = first + PAGE_USERS - is_full, users[-1].id if is_full else None
+        raise OutgoingError("The course has more than {n} people.", n=MAX_USERS, final=True)
+
+    def _users(self, course: int, first: int) -> list[MoodleUser]:
+        options = {"onlyactive": 1, "limitfrom": first, "limitnumber": PAGE_USERS}
+        options |= {"sortby": "id", "userfields": USER_FIELDS}
+        values: dict[str, object] = {"courseid": course}
+        for number, (name, value) in enumerate(options.items()):
+            values |= {f"options[{number}][name]": name, f"options[{number}][value]": value}
+        return self._call("core_enrol_get_enrolled_users", list[MoodleUser], **values)
 
     def first_activity(self, course: int) -> int | None:
         """The id of the course's first attendance activity; None without one."""

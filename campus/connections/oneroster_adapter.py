@@ -4,7 +4,7 @@ import base64
 import tempfile
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +22,13 @@ from campus.connections.oneroster_client import OneRoster
 from campus.connections.oneroster_contents import MAX_ZIP_BYTES, READERS, Registry, RegistryRequest
 from campus.connections.registry_update import update_from_registry
 from campus.connections.rosters import preview_for
+from campus.connections.services import remember
 from recognition.errors import RecognitionError
 from recognition.messages import Message
 
 ZIP_SECONDS: Final = 300.0
-# A registry that says that nothing has changed is believed for so long; its clock may be off by so much.
+# A registry that says that nothing has changed is believed for so long. Its clock may be off by whatever it is off, but
+# not go faster or slower by more than the margin meanwhile.
 MAX_REGISTRY_AGE: Final = timedelta(days=7)
 CLOCK_MARGIN: Final = timedelta(hours=1)
 
@@ -90,18 +92,18 @@ class OneRosterAdapter:
     def sync(self, connection: Connection, run: ConnectionRun) -> Message:
         """Bring all up to date, unless the registry says that nothing has changed since. Who has asked for it gets a
         preview of the rosters where they need a person."""
-        now = timezone.now()
-        if run.user is None and not _has_changed(connection, now):
+        client = _client(connection) if connection.settings["access"] == "rest" else None
+        if client and run.user is None and not _has_changed(connection, client):
             run.counts = {"unchanged": 1}
             return Message()
-        registry = fetch_registry(connection)
+        now = timezone.now()
+        registry = client.registry() if client else fetch_registry(connection)
         outcome = update_from_registry(connection=connection, registry=registry, is_trial=connection.dry_run)
         run.counts = {name: n for name, n in outcome.counts.items() if n}
         if outcome.table and run.user:
             run.file_import = preview_for(run.user, connection.name, None, outcome.table)
-        if not (outcome.questions or outcome.problems or connection.dry_run):
-            connection.settings["registry_at"] = now.isoformat()
-            connection.save(update_fields=["settings"])
+        if client and not (outcome.questions or outcome.problems or connection.dry_run):
+            remember(connection, registry={"applied_at": now.timestamp(), "seconds_ahead": client.seconds_ahead})
         return outcome.remark
 
     def fetch_roster(self, link: CourseLink) -> list[Member]:
@@ -153,10 +155,15 @@ def _client(connection: Connection) -> OneRoster:
     return OneRoster(values["address"], values["token_url"], values["client"], connection.secret)
 
 
-def _has_changed(connection: Connection, now: datetime) -> bool:
-    """Whether there may be something new since all was applied."""
-    before = connection.settings.get("registry_at")
-    if before is None or connection.settings["access"] != "rest":
+def _has_changed(connection: Connection, client: OneRoster) -> bool:
+    """Whether there may be something new since all was applied, as there may where one of the clocks was set since."""
+    before = connection.settings.get("registry")
+    if before is None:
         return True
-    applied_at = datetime.fromisoformat(before)
-    return now - applied_at > MAX_REGISTRY_AGE or _client(connection).has_changed(applied_at - CLOCK_MARGIN)
+    applied_at = datetime.fromtimestamp(before["applied_at"], UTC)
+    ahead = timedelta(seconds=before["seconds_ahead"])
+    return (
+        abs(timezone.now() - applied_at) > MAX_REGISTRY_AGE
+        or client.has_changed(applied_at + ahead - CLOCK_MARGIN)
+        or abs(timedelta(seconds=client.seconds_ahead) - ahead) > CLOCK_MARGIN
+    )

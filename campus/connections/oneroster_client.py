@@ -2,11 +2,13 @@
 
 import base64
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
+from django.utils import timezone
 
 from campus.common.outgoing_http import OutgoingError
 from campus.common.visible_text import remove_invisible
@@ -104,12 +106,13 @@ class OneRoster:
         self._address, self._token_url = address.rstrip("/") + SERVICE, token_url
         self._login = base64.b64encode(f"{quote(client, safe='')}:{quote(secret, safe='')}".encode()).decode()
         self._token = ""
+        self.seconds_ahead = 0.0  # of the registry's clock, as it last was
 
     def has_changed(self, since: datetime) -> bool:
-        """Whether any row has changed or is to be deleted since then."""
-        condition = f"dateLastModified>'{since:%Y-%m-%dT%H:%M:%S.000Z}'"
+        """Whether any row has changed or is to be deleted since then, by the registry's clock."""
+        condition = f"dateLastModified>'{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}'"
         return any(
-            self._page(name, kind, {"filter": condition, "limit": 1, "offset": 0, "fields": "sourcedId,status"})
+            self._page(name, kind, {"filter": condition, "limit": 1, "offset": 0, "fields": "sourcedId,status"})[0]
             for name, kind in COLLECTIONS.items()
         )
 
@@ -117,7 +120,7 @@ class OneRoster:
         """All that the registry has."""
         found = Registry()
         for session in self._rows("academicSessions", _Session):
-            first, last = _day(session.start_date, found), _day(session.end_date, found)
+            first, last = _day(session.start_date, found), _last_day(session.end_date, found)
             if first and last:
                 found.terms.append(RegistryTerm(session.sourced_id, _clean(session.title), first, last))
         courses = {row.sourced_id: row for row in self._rows("courses", _Course)}
@@ -145,25 +148,37 @@ class OneRoster:
                         enrolment.of_class.sourced_id,
                         role in STUDENT_ROLES,
                         _day(enrolment.begin_date, found),
-                        _day(enrolment.end_date, found),
+                        _last_day(enrolment.end_date, found),
                     )
                 )
         return found
 
     def _rows(self, name: str, kind: type[RowT]) -> Iterator[RowT]:
-        """The rows that are not to be deleted, page by page."""
-        seen: set[str] = set()
+        """The rows that are not to be deleted, page by page; a registry may give fewer at a time than it is asked for.
+
+        Each page begins with the last row of the one before. Where it does not, rows have come and gone meanwhile, and
+        others are given twice or never: an error, since whoever is missing would be taken off a roster.
+        """
+        seen: dict[str, None] = {}
         fields = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
-        for offset in range(0, MAX_ENTRIES, PAGE_ROWS):
-            page = self._page(name, kind, {"limit": PAGE_ROWS, "offset": offset, "fields": fields})
-            fresh = [row for row in page if row.sourced_id not in seen]
-            seen.update(row.sourced_id for row in fresh)
-            yield from (row for row in fresh if row.status.lower() != "tobedeleted")
-            if len(page) < PAGE_ROWS or not fresh:
+        last, total, n = "", None, 0
+        while n < MAX_ENTRIES:
+            page, count = self._page(name, kind, {"limit": PAGE_ROWS, "offset": max(n - 1, 0), "fields": fields})
+            if n and [row.sourced_id for row in page] == list(seen):
+                return  # all again, by a registry that knows no offset
+            goes_on = not n or (page and page.pop(0).sourced_id == last and count == total)
+            if not goes_on or any(row.sourced_id in seen for row in page) or (not page and n < (count or 0)):
+                raise OutgoingError("The registry's {name} have changed while they were read.", name=name)
+            yield from (row for row in page if row.status.lower() != "tobedeleted")
+            seen |= dict.fromkeys(row.sourced_id for row in page)
+            n, total = n + len(page), count
+            if not page or n == total:
                 return
+            last = page[-1].sourced_id
         raise OutgoingError("The registry has more than {n} {name}.", n=MAX_ENTRIES, name=name, final=True)
 
-    def _page(self, name: str, kind: type[RowT], values: dict[str, object]) -> list[RowT]:
+    def _page(self, name: str, kind: type[RowT], values: dict[str, object]) -> tuple[list[RowT], int | None]:
+        """Rows, and how many there are in all, if the registry says so."""
         url = f"{self._address}/{name}?{urlencode(values)}"
         if not self._token:
             self._token = self._new_token()
@@ -174,7 +189,12 @@ class OneRoster:
                 raise
             self._token = self._new_token()  # the one before has expired
             answer = ask("GET", url, headers={"Authorization": f"Bearer {self._token}"})
-        return read_json(url, answer, dict[str, list[kind]]).get(name, [])  # type: ignore[valid-type]
+        if answer.date:
+            self.seconds_ahead = (answer.date - timezone.now()).total_seconds()
+        rows = read_json(url, answer, dict[str, msgspec.Raw]).get(name, msgspec.Raw(b"null"))
+        total = answer.headers.get("x-total-count", "")
+        found = read_json(url, replace(answer, body=bytes(rows)), list[kind])  # type: ignore[valid-type]
+        return found, int(total) if total.isdecimal() else None
 
     def _new_token(self) -> str:
         form = {"grant_type": "client_credentials", "scope": SCOPE}
@@ -189,6 +209,12 @@ def _day(text: str | None, found: Registry) -> date | None:
         if len(found.problems) < MAX_PROBLEMS:
             found.problems.append(Message("“{text}” is not a date like 2026-09-30.", text=(text or "")[:40]))
         return None
+
+
+def _last_day(text: str | None, found: Registry) -> date | None:
+    """The standard names the day after the last one."""
+    day = _day(text, found)
+    return day - timedelta(days=1) if day and day > date.min else None
 
 
 def _clean(text: str | None) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 
 from campus.academics.models import Course, Enrolment, Student
 from campus.academics.selectors import CURRENT
@@ -74,7 +75,7 @@ def write_zip() -> bytes:
                 "title": term.name,
                 "type": "term",
                 "startDate": term.first_day,
-                "endDate": term.last_day,
+                "endDate": _day_after(term.last_day),
                 "schoolYear": term.last_day.year,
             }
             for term in terms.values()
@@ -114,7 +115,7 @@ def write_zip() -> bytes:
             "userSourcedId": f"student-{row.student_id}",
             "role": "student",
             "beginDate": row.valid_from,
-            "endDate": row.valid_to or "",
+            "endDate": _day_after(row.valid_to) if row.valid_to else "",
         }
         for row in enrolments
     ]
@@ -141,6 +142,11 @@ def write_zip() -> bytes:
             archive.writestr(f"{name}.csv", _csv(columns.split(","), rows[name]))
     record_event(None, Action.EXPORTED_STUDENT, about="rosters as OneRoster files")
     return buffer.getvalue()
+
+
+def _day_after(day: date) -> date:
+    """What the standard calls the end."""
+    return min(day, date.max - timedelta(days=1)) + timedelta(days=1)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:

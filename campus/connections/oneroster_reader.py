@@ -4,7 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -93,7 +93,7 @@ class _Reader:
 
     def read_terms(self) -> Iterator[RegistryTerm]:
         for row in self.file("academicSessions"):
-            first, last = self.day(row, "startDate"), self.day(row, "endDate")
+            first, last = self.day(row, "startDate"), self.last_day(row)
             if first and last:
                 yield RegistryTerm(row["sourcedId"], row["title"], first, last)
 
@@ -117,7 +117,7 @@ class _Reader:
                     row["classSourcedId"],
                     role in STUDENT_ROLES,
                     self.day(row, "beginDate"),
-                    self.day(row, "endDate"),
+                    self.last_day(row),
                 )
 
     def file(self, name: str) -> Iterator[dict[str, str]]:
@@ -160,6 +160,11 @@ class _Reader:
             if len(self.problems) < MAX_PROBLEMS:
                 self.problems.append(Message("“{text}” is not a date like 2026-09-30.", text=text[:40]))
             return None
+
+    def last_day(self, row: dict[str, str]) -> date | None:
+        """The standard names the day after it."""
+        day = self.day(row, "endDate")
+        return day - timedelta(days=1) if day and day > date.min else None
 
 
 def _person(row: dict[str, str]) -> RegistryPerson:

@@ -191,10 +191,11 @@ class _Update:
         """Bring all rosters up to date, but for students of whom a person has to say who they are."""
         rows: dict[tuple[str, str], list[str]] = {}
         for remote_id, course in classes.items():
-            for enrolment in by_class[remote_id]:
-                if enrolment.is_student:
-                    cells = self.cells(self.people[enrolment.person], course, enrolment)
-                    rows.setdefault((cells[0], course.code), cells)
+            learning = [enrolment for enrolment in by_class[remote_id] if enrolment.is_student]
+            for enrolment in learning:
+                cells = self.cells(self.people[enrolment.person], course, enrolment)
+                rows.setdefault((cells[0] or enrolment.person, course.code), cells)
+            self.note_whether_empty(self.links[remote_id], bool(learning))
         if not rows:
             return
         table = make_table(rows.values())
@@ -202,9 +203,11 @@ class _Update:
         plan = plan_roster(table, columns)
         left_out = {row.line for row in plan.errors} | {row.line for row in plan.undecided}
         doubtful = {student.pk for row in plan.undecided for student in row.existing}
-        leaving = [row for row in plan.leaving if row.student_id not in doubtful]
-        held = self.exceeded_limits(classes.values(), plan, leaving)
         place, by_code = columns["class"], {course.code: course.pk for course in classes.values()}
+        # Whose row is wrong, such as one without a number, may be anybody who is not listed.
+        unsure = {by_code[table.rows[row.line - 1][place]] for row in plan.errors}
+        leaving = [row for row in plan.leaving if row.student_id not in doubtful and row.course_id not in unsure]
+        held = self.exceeded_limits(classes.values(), plan, leaving)
         wrong = Counter(by_code[table.rows[line - 1][place]] for line in left_out)
         self.outcome.questions |= held | {
             course: Message.with_count(
@@ -231,6 +234,21 @@ class _Update:
             self.outcome.counts["changed"] += len(plan.changed)
         end_enrolments(leaving)
         self.outcome.counts["removed"] += len(leaving)
+
+    def note_whether_empty(self, link: CourseLink, has_students: bool) -> None:
+        """Where the registry had students and has none any more, a person is asked."""
+        if has_students and not link.settings.get("had_students"):
+            link.settings["had_students"] = True
+            link.save(update_fields=["settings"])
+        is_open = Q(valid_to=None) | Q(valid_to__gte=timezone.localdate())
+        enrolled = link.course.enrolments.filter(is_open, student__guest=False)
+        if link.settings.get("had_students") and not has_students and (n := enrolled.count()):
+            self.outcome.questions[link.course_id] = Message(
+                "{course} has no students in the registry any more, and {n} here. Take them off its roster yourself, "
+                "if that is right.",
+                course=link.course.code,
+                n=n,
+            )
 
     def cells(self, person: RegistryPerson, course: Course, enrolment: RegistryEnrolment) -> list[str]:
         number = getattr(person, self.connection.settings.get("number", "identifier"))

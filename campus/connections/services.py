@@ -1,4 +1,4 @@
-"""What people change of a connection."""
+"""What people change of a connection, and what exchanges keep in its settings."""
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -6,7 +6,7 @@ from django.db import transaction
 from campus.audit.models import Action
 from campus.audit.services import record_event
 from campus.connections.adapters import check_settings
-from campus.connections.models import Connection
+from campus.connections.models import Connection, CourseLink
 
 
 @transaction.atomic
@@ -18,3 +18,15 @@ def switch(*, connection: Connection, active: bool, user: User) -> None:
     record_event(
         user, Action.CHANGED_SETTINGS, about=f"connection {connection.pk} switched {'on' if active else 'off'}"
     )
+
+
+@transaction.atomic
+def remember(row: Connection | CourseLink, **values: object) -> None:
+    """Keep this among the settings. Where somebody has changed them since the row was read, it is of what they were
+    before, and is forgotten.
+    """
+    stored = type(row).objects.select_for_update().get(pk=row.pk)
+    if stored.settings == row.settings and getattr(stored, "secret", "") == getattr(row, "secret", ""):
+        stored.settings = {**row.settings, **values}
+        stored.save(update_fields=["settings"])
+    row.settings = {**row.settings, **values}

@@ -342,6 +342,9 @@ def lti_platform(platform: Platform, port: int = 0) -> Iterator[Platform]:
 
         do_POST = do_GET  # noqa: N815
 
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + platform.clock)
+
         def log_message(self, *_: object) -> None:
             pass
 

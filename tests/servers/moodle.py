@@ -30,6 +30,9 @@ class MoodleSite:
     lose_answer_of: str = ""  # once
     called: list[str] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)  # users whose details the token's owner may not see
+    full_names: bool = True  # whether the token's owner may see first and last names
+    shown: dict[tuple[int, int], int] | None = None  # what is read in place of `logs`: a copy that lags behind
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(100))
 
     def add_student(self, number: str, name: str, **values: Any) -> int:
@@ -109,7 +112,9 @@ class MoodleSite:
             return _exception("invalidrecord", "Can't find data record in database table course.", "dml_exception").body
         options = {values[key]: values[key.replace("[name]", "[value]")] for key in values if key.endswith("[name]")}
         first = int(options.get("limitfrom", 0))
-        return self.users[first : first + int(options.get("limitnumber", 0) or len(self.users))]
+        page = self.users[first : first + int(options.get("limitnumber", 0) or len(self.users))]
+        names = set(options["userfields"].split(",")) - (set() if self.full_names else {"firstname", "lastname"})
+        return [{name: user[name] for name in names} for user in page if user["id"] not in self.hidden]
 
     def _core_course_get_contents(self, values: dict[str, str]) -> object:
         assert values["options[0][value]"] == "attendance"
@@ -137,7 +142,7 @@ class MoodleSite:
         session = self.sessions[int(values["sessionid"])]
         logs = [
             {"studentid": student, "statusid": str(status), "remarks": "", "id": str(self.log_ids[pk, student])}
-            for (pk, student), status in self.logs.items()
+            for (pk, student), status in (self.logs if self.shown is None else self.shown).items()
             if pk == session["id"]
         ]
         users = [{name: user[name] for name in ("id", "firstname", "lastname")} for user in self.users]

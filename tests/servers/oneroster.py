@@ -42,6 +42,8 @@ class OneRosterSite:
     rows: dict[str, dict[str, dict[str, str]]] = field(default_factory=lambda: {name: {} for name in COLUMNS})
     secret: str = SECRET
     token_uses: int = 1_000_000  # after which a token has expired
+    most_rows: int = 10_000  # in an answer
+    says_total: bool = True
     faults: Faults = field(default_factory=Faults)
     asked: list[str] = field(default_factory=list)
     _tokens: dict[str, int] = field(default_factory=dict)
@@ -107,11 +109,11 @@ class OneRosterSite:
             if not since:
                 return Reply(_problem("invalid_filter_field"), 400)
             rows = [row for row in rows if row["dateLastModified"] > since[1]]
-        offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 100))
+        offset, limit = int(asked.query.get("offset", 0)), min(int(asked.query.get("limit", 100)), self.most_rows)
         names = set(asked.query.get("fields", "").split(",")) - {""}
         page = [_as_object(kind, row) for row in rows[offset : offset + limit]]
         page = [{key: value for key, value in row.items() if not names or key in names} for row in page]
-        return Reply({found[1]: page}, headers={"X-Total-Count": str(len(rows))})
+        return Reply({found[1]: page}, headers={"X-Total-Count": str(len(rows))} if self.says_total else {})
 
     def _token(self, asked: Asked) -> Reply:
         wanted = base64.b64encode(f"{CLIENT}:{self.secret}".encode()).decode()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -38,11 +39,15 @@ class Reply:
 @dataclass
 class Faults:
     """`refuse` answers with this status instead of doing anything; after `lose`, so many requests are done but not
-    answered; `pause` is how long each takes, in seconds."""
+    answered; `pause` is how long each takes, in seconds; its clock is `ahead`. The first request of which `late` is
+    true is not answered, and done only after the second."""
 
     refuse: int = 0
     lose: int = 0
     pause: float = 0.0
+    ahead: timedelta = timedelta()
+    late: Callable[[Asked], bool] | None = None
+    held: Asked | None = None
 
 
 @contextmanager
@@ -61,11 +66,19 @@ def rest_server(
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             time.sleep(faults.pause)
+            asked = Asked(self.command, parts.path, query, dict(self.headers.items()), body)
+            is_late = faults.late is not None and faults.late(asked)
+            if is_late and faults.held is None:
+                faults.held, self.close_connection = asked, True
+                return
             if faults.refuse:
                 reply = Reply(status=faults.refuse)
             else:
                 with lock:
-                    reply = answer(Asked(self.command, parts.path, query, dict(self.headers.items()), body))
+                    reply = answer(asked)
+                    if is_late and faults.held:
+                        answer(faults.held)
+                        faults.late = faults.held = None
             if faults.lose:
                 faults.lose -= 1
                 self.close_connection = True
@@ -80,6 +93,9 @@ def rest_server(
                 self.wfile.write(data)
 
         do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string(time.time() + faults.ahead.total_seconds())
 
         def log_message(self, *_: object) -> None:
             pass

@@ -21,6 +21,7 @@ from campus.connections.lti.platform_services import (
 from campus.connections.lti.settings import LtiSettings
 from campus.connections.marks import signed_off_tallies
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
+from campus.connections.services import remember
 from recognition.messages import Message
 
 SHARE_TOLERANCE = 0.0006  # between the share that was sent and the one that is read back, which may be rounded
@@ -81,8 +82,7 @@ class LtiAdapter:
 
 def _keep_line_item(link: CourseLink, line_item: str) -> None:
     """Nothing stands in a new one yet."""
-    link.settings["line_item_url"] = line_item
-    CourseLink.objects.filter(pk=link.pk).update(settings=link.settings)
+    remember(link, line_item_url=line_item)
     link.marks.exclude(value="", student=None).update(
         state=MarkDelivery.State.WAITING, version=F("version") + 1, confirmed_version=0, confirmed_value=""
     )

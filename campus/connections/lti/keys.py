@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+import msgspec
 from django.core.cache import cache
 from django.utils import timezone
 from joserfc import jwt
@@ -13,8 +14,9 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, RSAKey
 
 from campus.common.errors import UserError
-from campus.common.outgoing_http import request
+from campus.common.outgoing_http import OutgoingError, request
 from campus.connections.adapters import NETWORKS_SETTING
+from campus.connections.json_requests import read_json
 from campus.connections.models import Connection, SigningKey
 
 ROTATION: Final = timedelta(days=90)
@@ -30,6 +32,10 @@ ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 
 class LaunchError(UserError):
     """What a platform sends is refused. The message is for administrators."""
+
+
+class _Keys(msgspec.Struct):
+    keys: list[dict[str, Any]]
 
 
 def rotate_keys() -> None:
@@ -68,7 +74,7 @@ def verify(connection: Connection, token: str) -> jwt.Token:
 
     An unknown key may be a new one: the keys are read again, though not for each that asks.
     """
-    name = f"lti-keys-{connection.pk}-{connection.settings['jwks_url']}"
+    name = _cache_name(connection)
     keys = cache.get(name)
     is_fresh = keys is None
     keys = keys or fetch_platform_keys(connection)
@@ -85,12 +91,17 @@ def fetch_platform_keys(connection: Connection) -> dict[str, Any]:
     url = connection.settings["jwks_url"]
     answer = request("GET", url, networks_setting=NETWORKS_SETTING)
     try:
-        keys = json.loads(answer.body)["keys"] if answer.is_success else []
-        found = {"keys": [key for key in keys if key.get("use", "sig") == "sig"]}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        found = {"keys": []}
+        keys = read_json(url, answer, _Keys).keys if answer.is_success else []
+    except OutgoingError:
+        keys = []
+    found = {"keys": [key for key in keys if key.get("use", "sig") == "sig"]}
     if not found["keys"]:
-        raise LaunchError("The platform has no keys at {url} (answer {status}).", url=url, status=answer.status)
+        raise LaunchError(
+            "The platform has no keys at {url} (answer {status}). Compare the public keyset URL with the one that it "
+            "names.",
+            url=url,
+            status=answer.status,
+        )
     cache.set(_cache_name(connection), found, CACHE_SECONDS)
     return found
 

@@ -7,9 +7,13 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
+import msgspec
+from django.utils import timezone
+
 from campus.common.errors import UserError
 from campus.common.outgoing_http import Answer, OutgoingError, request
 from campus.connections.adapters import NETWORKS_SETTING, MarkRefused
+from campus.connections.json_requests import read_json
 from campus.connections.lti.keys import sign
 from campus.connections.lti.settings import hosts_of
 from campus.connections.models import Connection
@@ -32,11 +36,33 @@ MAX_PAGES: Final = 1000
 MAX_PAGE_BYTES: Final = 32 * 2**20
 PAGE_MEMBERS: Final = 500
 PASSING: Final = {408, 425, 429}
+MAX_CLOCK_SECONDS: Final = 60
 _NEXT: Final = re.compile(r'<([^>]+)>\s*;[^,]*rel="?next"?')
 
 
 class Gone(UserError):
     """What is at this address was deleted there."""
+
+
+class _Members(msgspec.Struct):
+    members: list[dict[str, Any]]
+
+
+class _LineItem(msgspec.Struct, rename="camel"):
+    id: str = ""
+    resource_id: str | None = None
+
+
+class _Result(msgspec.Struct, rename="camel"):
+    user_id: str = ""
+    result_score: float | None = None
+    result_maximum: float | None = None
+
+
+class _Token(msgspec.Struct):
+    access_token: str = ""
+    error: str = ""
+    error_description: str = ""
 
 
 class PlatformSession:
@@ -56,7 +82,7 @@ class PlatformSession:
         following = _with_query(url, limit=PAGE_MEMBERS)
         for _page in range(MAX_PAGES):
             answer = self.call("GET", following, accept=MEMBERS_TYPE)
-            yield from _objects(_json(answer, following).get("members"))
+            yield from read_json(following, answer, _Members).members
             found = _NEXT.search(answer.headers.get("link", ""))
             if not found:
                 return
@@ -74,16 +100,15 @@ class PlatformSession:
     def find_line_item(self, line_items: str, label: str) -> str:
         """The address of our line item among those of the course; it is made where there is none."""
         url = _with_query(line_items, resource_id=RESOURCE_ID)
-        found = _objects(_json(self.call("GET", url, accept=LINE_ITEMS_TYPE), url))
-        for item in found:
-            if item.get("resourceId") == RESOURCE_ID and isinstance(item.get("id"), str):
-                return str(item["id"])
+        for item in read_json(url, self.call("GET", url, accept=LINE_ITEMS_TYPE), list[_LineItem]):
+            if item.resource_id == RESOURCE_ID and item.id:
+                return item.id
         body = {"label": label, "scoreMaximum": MAX_SCORE, "resourceId": RESOURCE_ID, "tag": "attendance"}
         made = self.call("POST", line_items, accept=LINE_ITEM_TYPE, content=LINE_ITEM_TYPE, body=body)
-        item = _json(made, line_items)
-        if not isinstance(item.get("id"), str):
+        item = read_json(line_items, made, _LineItem)
+        if not item.id:
             raise UserError("The platform made a line item and did not give its address.")
-        return str(item["id"])
+        return item.id
 
     def put_score(self, line_item: str, *, user: str, score: tuple[str, str] | None, at: datetime) -> bool:
         """Have a score stand there, or none. False: the platform has a score with the same or a later time.
@@ -107,9 +132,9 @@ class PlatformSession:
     def result(self, line_item: str, *, user: str) -> tuple[float, float] | None:
         """The score that stands there, and its maximum; None for none."""
         url = _with_query(_below(line_item, "results"), user_id=user)
-        for row in _objects(_json(self.call("GET", url, accept=RESULTS_TYPE), url)):
-            if row.get("userId") == user and isinstance(row.get("resultScore"), int | float):
-                return float(row["resultScore"]), float(row.get("resultMaximum") or MAX_SCORE)
+        for row in read_json(url, self.call("GET", url, accept=RESULTS_TYPE), list[_Result]):
+            if row.user_id == user and row.result_score is not None:
+                return row.result_score, row.result_maximum or MAX_SCORE
         return None
 
     def call(self, method: str, url: str, *, accept: str, content: str = "", body: object = None) -> Answer:
@@ -133,18 +158,12 @@ class PlatformSession:
         answer = request("POST", url, networks_setting=NETWORKS_SETTING, headers=headers, body=urlencode(form).encode())
         _check_passing(answer, url)
         try:
-            told = json.loads(answer.body)
-        except ValueError:
-            told = {}
-        if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
-            why = told.get("error_description") or told.get("error") if isinstance(told, dict) else ""
-            raise UserError(
-                "The platform gives no access token ({status} {why}). Compare the client ID, the access token URL and "
-                "the keyset there, and both clocks.",
-                status=answer.status,
-                why=str(why or "")[:200],
-            )
-        return str(told["access_token"])
+            told = read_json(url, answer, _Token)
+        except OutgoingError:  # a page for people, such as that of a wrong address
+            told = _Token()
+        if not told.access_token:
+            raise _no_token(answer, (told.error_description or told.error)[:200])
+        return told.access_token
 
     def _send(self, method: str, url: str, accept: str, content: str, body: object) -> Answer:
         host = urlsplit(url).netloc
@@ -169,6 +188,12 @@ class PlatformSession:
             if answer.status != 401 or is_last:
                 break
             self._token = self.fetch_token()  # the one before has expired
+        if answer.is_success and answer.body.lstrip()[:1] == b"<":
+            raise OutgoingError(
+                "“{host}” answered with a page for people in place of data. Compare the address; or it is under "
+                "maintenance.",
+                host=host,
+            )
         return answer
 
     def _refuse(self, answer: Answer, url: str, error: type[UserError]) -> None:
@@ -192,15 +217,22 @@ def _check_passing(answer: Answer, url: str) -> None:
         raise OutgoingError("“{host}” answered {status}.", host=urlsplit(url).netloc, status=answer.status)
 
 
-def _json(answer: Answer, url: str) -> Any:
-    try:
-        return json.loads(answer.body)
-    except ValueError as error:
-        raise OutgoingError("“{host}” answered with something that is not JSON.", host=urlsplit(url).netloc) from error
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+def _no_token(answer: Answer, why: str) -> UserError:
+    ahead = round((answer.date - timezone.now()).total_seconds()) if answer.date else 0
+    if abs(ahead) > MAX_CLOCK_SECONDS:
+        return UserError(
+            "The platform gives no access token ({status} {why}). Its clock is {seconds} seconds ahead of this "
+            "server's. Set both clocks by NTP.",
+            status=answer.status,
+            why=why,
+            seconds=ahead,
+        )
+    return UserError(
+        "The platform gives no access token ({status} {why}). Compare the client ID, the access token URL and "
+        "the keyset there, and both clocks.",
+        status=answer.status,
+        why=why,
+    )
 
 
 def _below(url: str, name: str) -> str:

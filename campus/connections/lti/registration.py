@@ -140,7 +140,7 @@ def _tool(addresses: dict[str, str]) -> dict[str, Any]:
 def _object(answer: Answer, url: str) -> dict[str, Any]:
     try:
         value = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not answer.is_success or not isinstance(value, dict):
         raise UserError(

@@ -61,7 +61,9 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             form = adapter_for(self.instance.kind).settings_form({name: given.get(PREFIX + name) for name in names})
             for name, errors in form.errors.items():
                 self.add_error(PREFIX + name if name in names else None, errors.as_data())
-            self.instance.settings = {**self.instance.settings, **form.cleaned_data}
+            before, now = self.instance.settings, form.cleaned_data
+            is_same = not given.get("new_secret") and before.items() >= now.items()
+            self.instance.settings = {**(before if is_same else {}), **now}  # what exchanges kept is of those before
         return given
 
 

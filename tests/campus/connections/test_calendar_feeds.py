@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from django.utils import timezone
@@ -22,11 +23,6 @@ from tests.servers.rest import Asked, Reply, rest_server
 pytestmark = pytest.mark.django_db
 
 FIRST = timezone.now().replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=7)
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings) -> None:
-    settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
 
 
 # What exports of these programs look like; samples of our own.
@@ -64,6 +60,7 @@ class Feed:
     rooms: dict[int, str] = field(default_factory=lambda: dict.fromkeys(range(20), "A1"))
     moved: dict[int, int] = field(default_factory=dict)
     content_type: str = "text/calendar"
+    modified: datetime | None = None
     asked: list[Asked] = field(default_factory=list)
 
     def calendar(self) -> bytes:
@@ -79,7 +76,8 @@ class Feed:
         etag = f'"{hash(body)}"'
         if asked.headers.get("If-None-Match") == etag:
             return Reply(status=304)
-        return Reply(body, headers={"ETag": etag, "Content-Type": self.content_type})
+        modified = {"Last-Modified": format_datetime(self.modified, usegmt=True)} if self.modified else {}
+        return Reply(body, headers={"ETag": etag, "Content-Type": self.content_type, **modified})
 
 
 @contextmanager
@@ -193,3 +191,26 @@ def test_who_asks_for_it_gets_the_known_preview(client) -> None:
     assert exchange(connection, "sync").state == "failed"
     connection.refresh_from_db()
     assert "could not be reached" in str(connection.last_error)
+
+
+def test_an_older_copy_of_the_calendar_undoes_nothing_by_itself() -> None:
+    factories.course(code="CS 42")
+    registrar = factories.registrar()
+    feed = Feed(modified=datetime(2026, 11, 1, 12, tzinfo=UTC))
+    with served(feed, change_limit_percent=100) as connection:
+        assert exchange(connection, "sync").counts == {"added": 20}
+        feed.rooms, feed.modified = dict.fromkeys(range(20), "OLD"), feed.modified - timedelta(hours=2)
+        run = exchange(connection, "sync")
+        assert (run.state, "an older calendar than the last one" in str(run.error)) == ("failed", True)
+        assert {row.room.name for row in lectures()} == {"A1"}
+        assert exchange(connection, "sync", user=registrar).counts == {"changed": 20}, "a person takes it all the same"
+
+
+def test_what_was_read_while_the_clock_here_was_wrong_is_read_again() -> None:
+    factories.course(code="CS 42")
+    feed = Feed()
+    with served(feed) as connection:
+        update_from_feed(connection=connection)
+        connection.settings["answer"]["at"] += timedelta(days=300).total_seconds()
+        assert not update_from_feed(connection=connection).counts["unchanged"]
+        assert update_from_feed(connection=connection).counts["unchanged"] == 1

@@ -2,46 +2,22 @@
 
 import pytest
 
-from campus.academics.models import Student
 from campus.connections.canvas_adapter import CanvasAdapter
 from campus.connections.marks import retry_failed_marks, withdraw_marks
-from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
-from tests.campus import factories
+from campus.connections.models import ConnectionRun, MarkDelivery
 from tests.campus.connections.exchanges import exchange, mark, send_again, signed_off
-from tests.servers.canvas import TOKEN, CanvasSite, canvas
+from tests.campus.connections.sites import known_students, linked
+from tests.servers.canvas import CanvasSite
 
 pytestmark = pytest.mark.django_db
 
 Task, State = ConnectionRun.Task, MarkDelivery.State
 
 
-@pytest.fixture(autouse=True)
-def loopback(settings) -> None:
-    settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
-
-
-def link_to(address: str, **fields) -> CourseLink:
-    values = {"kind": Connection.Kind.CANVAS, "name": "Canvas", "active": True, "secret": TOKEN}
-    values |= {"settings": {"address": address, "number": "sis_user_id", "assignment": "Attendance"}}
-    connection = Connection.objects.create(**{**values, "change_limit_percent": 100, **fields})
-    course = factories.course(code="CS 42")
-    return CourseLink.objects.create(connection=connection, course=course, remote_id="42", takes_roster=False)
-
-
-def students(link: CourseLink, site: CanvasSite, count: int = 3) -> list[Student]:
-    rows = [factories.student() for _ in range(count)]
-    for row in rows:
-        factories.enrol(link.course, row)
-        site.add_student(row.number, row.name)
-    exchange(link.connection, Task.SYNC)
-    return rows
-
-
 def test_percentages_stand_in_canvas_and_follow_the_register() -> None:
     site = CanvasSite()
-    with canvas(site) as address:
-        link = link_to(address)
-        anna, ben, cem = students(link, site)
+    with linked(site) as link:
+        anna, ben, cem = known_students(link, site)
         lecture = signed_off(link.course, {anna: "present", ben: "late", cem: "excused"})
         signed_off(link.course, {anna: "present", ben: "absent", cem: "excused"})
         send_again(link)
@@ -62,9 +38,8 @@ def test_percentages_stand_in_canvas_and_follow_the_register() -> None:
 
 def test_lost_answers_and_deleted_assignments() -> None:
     site = CanvasSite()
-    with canvas(site) as address:
-        link = link_to(address)
-        anna, *_others = students(link, site)
+    with linked(site) as link:
+        anna, *_others = known_students(link, site)
         signed_off(link.course, {anna: "present"})
         site.lose_new_assignment = True
         send_again(link)
@@ -85,9 +60,8 @@ def test_lost_answers_and_deleted_assignments() -> None:
 
 def test_what_canvas_does_not_take_is_said() -> None:
     site = CanvasSite()
-    with canvas(site) as address:
-        link = link_to(address)
-        anna, ben, _cem = students(link, site)
+    with linked(site) as link:
+        anna, ben, _cem = known_students(link, site)
         signed_off(link.course, {anna: "present", ben: "absent"})
         site.users = [user for user in site.users if user["sis_user_id"] != ben.number]
         site.limited = 1

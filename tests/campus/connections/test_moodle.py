@@ -5,41 +5,18 @@ import time
 
 import pytest
 
-from campus.academics.models import Student
 from campus.attendance.models import SignOff
 from campus.connections.marks import retry_failed_marks, withdraw_marks
-from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
+from campus.connections.models import Connection, ConnectionRun, MarkDelivery
 from campus.connections.moodle_adapter import MoodleAdapter, MoodleForm
 from tests.campus import factories
 from tests.campus.connections.exchanges import exchange, mark, send_again, signed_off
-from tests.servers.moodle import TOKEN, MoodleSite, moodle
+from tests.campus.connections.sites import known_students, linked
+from tests.servers.moodle import TOKEN, MoodleSite
 
 pytestmark = pytest.mark.django_db
 
 Task, State = ConnectionRun.Task, MarkDelivery.State
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings) -> None:
-    settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
-
-
-def link_to(address: str, **fields) -> CourseLink:
-    values = {"kind": Connection.Kind.MOODLE, "name": "Moodle", "active": True, "secret": TOKEN}
-    values |= {"settings": {"address": address, "number": "idnumber", "statuses": "1 late T"}}
-    connection = Connection.objects.create(**{**values, "change_limit_percent": 100, **fields})
-    course = factories.course(code="CS 42")
-    return CourseLink.objects.create(connection=connection, course=course, remote_id="7", takes_roster=False)
-
-
-def students(link: CourseLink, site: MoodleSite, count: int = 3) -> list[Student]:
-    """Students who are in the class here and there, and whom an exchange has made known."""
-    rows = [factories.student() for _ in range(count)]
-    for row in rows:
-        factories.enrol(link.course, row)
-        site.add_student(row.number, row.name)
-    exchange(link.connection, Task.SYNC)
-    return rows
 
 
 def test_a_roster_comes_from_moodle() -> None:
@@ -47,8 +24,7 @@ def test_a_roster_comes_from_moodle() -> None:
     for number in range(1200):
         site.add_student(str(10_000 + number), f"Given{number} Family{number}")
     site.add_student("7", "Maria Roth", roles=[{"roleid": 3, "shortname": "editingteacher"}])
-    with moodle(site) as address:
-        link = link_to(address)
+    with linked(site) as link:
         members = MoodleAdapter().fetch_roster(link)
         found = MoodleAdapter().check(link.connection)
     assert len(members) == 1200, "all pages, and students alone"
@@ -59,9 +35,8 @@ def test_a_roster_comes_from_moodle() -> None:
 def test_marks_stand_in_moodle_and_follow_corrections(caplog) -> None:
     caplog.set_level(logging.DEBUG)
     site = MoodleSite(acronyms={0: ("P", "L", "E", "A"), 1: ("P", "T", "A")})
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, ben, cem = students(link, site)
+    with linked(site) as link:
+        anna, ben, cem = known_students(link, site)
         first = signed_off(link.course, {anna: "present", ben: "late", cem: "absent"})
         there = site.add_session(int(first.starts_at.timestamp()) + 300, statusset=1)
         other_group = site.add_session(int(first.starts_at.timestamp()), groupid=5)
@@ -93,9 +68,8 @@ def test_marks_stand_in_moodle_and_follow_corrections(caplog) -> None:
 
 def test_a_mark_of_which_the_answer_was_lost_is_not_doubled() -> None:
     site = MoodleSite()
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, _ben, _cem = students(link, site)
+    with linked(site) as link:
+        anna, _ben, _cem = known_students(link, site)
         signed_off(link.course, {anna: "present"})
         send_again(link)
         site.faults.lose = 1  # the answer to the list of activities
@@ -115,9 +89,8 @@ def test_a_mark_of_which_the_answer_was_lost_is_not_doubled() -> None:
 
 def test_what_others_changed_in_moodle_is_shown_and_overwritten_only_if_a_person_says_so() -> None:
     site = MoodleSite()
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, ben, _cem = students(link, site)
+    with linked(site) as link:
+        anna, ben, _cem = known_students(link, site)
         signed_off(link.course, {anna: "present", ben: "absent"})
         send_again(link)
         exchange(link.connection, Task.MARKS, link)
@@ -132,11 +105,24 @@ def test_what_others_changed_in_moodle_is_shown_and_overwritten_only_if_a_person
         assert site.logs[key] == 10
 
 
+def test_a_course_that_was_deleted_there_keeps_no_other_from_being_compared() -> None:
+    site = MoodleSite()
+    with linked(site) as link:
+        anna, *_others = known_students(link, site)
+        signed_off(link.course, {anna: "present"})
+        send_again(link)
+        exchange(link.connection, Task.MARKS, link)
+        site.logs = dict.fromkeys(site.logs, 12)
+        link.connection.links.create(course=factories.course(code="AA 1"), remote_id="8", takes_roster=False)
+        run = exchange(link.connection, Task.SYNC)
+    assert (run.state, run.counts["differing"]) == ("failed", 1)
+    assert "such as: AA 1: “127.0.0.1” refused" in str(run.error)
+
+
 def test_what_moodle_can_not_take_is_said_for_each_mark() -> None:
     site = MoodleSite(acronyms={0: ("P", "A")})
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, ben, cem = students(link, site)
+    with linked(site) as link:
+        anna, ben, cem = known_students(link, site)
         signed_off(link.course, {anna: "late", ben: "absent", cem: "present"})
         site.users = [user for user in site.users if user["idnumber"] != cem.number]
         send_again(link)
@@ -153,9 +139,8 @@ def test_what_moodle_can_not_take_is_said_for_each_mark() -> None:
 
 def test_a_dry_run_writes_nothing_there() -> None:
     site = MoodleSite(has_activity=False)
-    with moodle(site) as address:
-        link = link_to(address, dry_run=True)
-        anna, _ben, _cem = students(link, site)
+    with linked(site, dry_run=True) as link:
+        anna, _ben, _cem = known_students(link, site)
         signed_off(link.course, {anna: "present"})
         send_again(link)
         assert exchange(link.connection, Task.MARKS, link).counts["would_change"] == 1
@@ -170,9 +155,8 @@ def test_a_dry_run_writes_nothing_there() -> None:
 
 def test_faults_of_the_site_are_said_and_tried_again() -> None:
     site = MoodleSite()
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, _ben, _cem = students(link, site)
+    with linked(site) as link:
+        anna, _ben, _cem = known_students(link, site)
         signed_off(link.course, {anna: "present"})
         send_again(link)
         for faults, sentence in (({"refuse": 503}, "503"), ({"refuse": 0, "lose": 1}, "could not be reached")):
@@ -192,9 +176,8 @@ def test_faults_of_the_site_are_said_and_tried_again() -> None:
 
 def test_ten_thousand_members(record_property) -> None:
     site = MoodleSite()
-    with moodle(site) as address:
-        link = link_to(address)
-        anna, *_others = students(link, site)
+    with linked(site) as link:
+        anna, *_others = known_students(link, site)
         for number in range(10_000):
             site.add_student(str(100_000 + number), f"Given{number} Family{number}")
         signed_off(link.course, {anna: "present"})

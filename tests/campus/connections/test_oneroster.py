@@ -21,46 +21,21 @@ from campus.connections.registry_update import update_from_registry
 from campus.connections.sync_outcome import SyncOutcome
 from tests.campus import factories
 from tests.campus.connections.exchanges import exchange
+from tests.campus.connections.sites import connect_registry, days, registry
 from tests.campus.file_imports import read_uploads
-from tests.servers.oneroster import CLIENT, SECRET, OneRosterSite, oneroster
+from tests.servers.oneroster import OneRosterSite, oneroster
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings) -> None:
-    settings.CONNECTION_NETWORKS = ["127.0.0.0/8"]
-
-
-def connection(address: str = "", **fields) -> Connection:
-    values = {"access": "rest", "address": address, "token_url": address + "/token", "client": CLIENT}
-    values |= {"number": "identifier", "lecturers": "username"}
-    rows = {"kind": Connection.Kind.ONEROSTER, "name": "Registry", "active": True, "secret": SECRET}
-    return Connection.objects.create(**{**rows, "settings": values, **fields})
-
-
-def days(months: int) -> str:
-    return (timezone.localdate() + timedelta(days=30 * months)).isoformat()
-
-
-def site() -> OneRosterSite:
-    """A term, two classes with a lecturer, and forty students in the first."""
-    found = OneRosterSite()
-    found.add_term("t1", "Winter", days(-1), days(5))
-    found.add_term("t0", "Last winter", days(-13), days(-7))
-    found.add_class("c1", "CS 42", "Databases", "t1")
-    found.add_class("c2", "CS 43", "Compilers", "t1")
-    found.add_class("c0", "CS 42", "Databases", "t0")
-    for number in range(1000, 1040):
-        found.enrol(found.add_person(str(number), f"Anna {chr(65 + number % 26)}berg"), "c1", beginDate=days(-1))
-    found.enrol(found.add_person("900", "Maria Roth", "teacher"), "c1", "teacher")
-    found.enrol("user-1000", "c2")
-    return found
 
 
 def update(row: Connection, found: OneRosterSite, **options) -> SyncOutcome:
     row.refresh_from_db()
     return update_from_registry(connection=row, registry=read_zip(found.zip()), **options)
+
+
+def last_day(months: int) -> date:
+    """Of what ends at the day so many months from now: the standard names the day after."""
+    return date.fromisoformat(days(months)) - timedelta(days=1)
 
 
 def listed(code: str) -> set[str]:
@@ -69,13 +44,13 @@ def listed(code: str) -> set[str]:
 
 
 def test_rest_and_csv_say_the_same() -> None:
-    found = site()
+    found = registry()
     found.put("users", "user-1001", givenName="Zoë", middleName="x", email="")
     found.put("enrollments", "user-1002@c1", status="tobedeleted")
     found.put("users", "user-1003", enabledUser="false")
     found.enrol("user-1004", "c2", "parent")
     with oneroster(found) as address:
-        by_rest = fetch_registry(connection(address))
+        by_rest = fetch_registry(connect_registry(address))
     assert by_rest == read_zip(found.zip())
     assert len(by_rest.enrolments) == 41
 
@@ -84,13 +59,13 @@ def test_a_registry_makes_and_follows_classes() -> None:
     lecturer = factories.user(username="u900")
     helper = factories.user(username="helper")
     own = factories.course(code="Own", students=3)
-    row, found = connection(), site()
+    row, found = connect_registry(), registry()
     outcome = update(row, found, is_trial=True)
     assert outcome.counts["added"] == 41
     assert Course.objects.count() == 1, "a trial changes nothing"
     assert not update(row, found).questions
     course = Course.objects.get(code="CS 42")
-    assert (course.name, course.term.name, course.term.last_day) == ("Databases", "Winter", date.fromisoformat(days(5)))
+    assert (course.name, course.term.name, course.term.last_day) == ("Databases", "Winter", last_day(5))
     assert listed("CS 42") == {str(number) for number in range(1000, 1040)}
     assert list(course.lecturers.all()) == [lecturer]
     student = Student.objects.get(number="1000")
@@ -111,12 +86,12 @@ def test_a_registry_makes_and_follows_classes() -> None:
     assert course.name == "Databases I"
     assert list(course.lecturers.all()) == [helper]
     assert listed("CS 42") == {str(number) for number in range(1000, 1040)} - {"1002"}
-    assert Enrolment.objects.get(course=course, student__number="1003").valid_to == date.fromisoformat(days(1))
+    assert Enrolment.objects.get(course=course, student__number="1003").valid_to == last_day(1)
     assert own.enrolments.filter(valid_to=None).count() == 3, "a class that the registry never had is left alone"
 
 
 def test_the_code_of_an_earlier_term_is_not_taken_over() -> None:
-    row, found = connection(), site()
+    row, found = connect_registry(), registry()
     update(row, found)
     found.add_term("t2", "Summer", days(4), days(9))
     found.add_class("c9", "CS 42", "Databases", "t2")
@@ -126,7 +101,7 @@ def test_the_code_of_an_earlier_term_is_not_taken_over() -> None:
 
 
 def test_more_than_the_limit_waits_for_a_person() -> None:
-    row, found = connection(), site()
+    row, found = connect_registry(), registry()
     update(row, found)
     for number in range(1000, 1006):
         found.put("enrollments", f"user-{number}@c1", status="tobedeleted")
@@ -142,7 +117,7 @@ def test_more_than_the_limit_waits_for_a_person() -> None:
 
 
 def test_who_is_doubtful_waits_and_does_not_leave() -> None:
-    row, found = connection(), site()
+    row, found = connect_registry(), registry()
     update(row, found)
     renamed = found.add_person("2000", Student.objects.get(number="1000").name)
     found.put("users", renamed, email="u1000@example.org")
@@ -157,7 +132,7 @@ def test_who_is_doubtful_waits_and_does_not_leave() -> None:
 
 
 def test_classes_that_are_gone_are_archived_within_the_limit() -> None:
-    row, found = connection(), site()
+    row, found = connect_registry(), registry()
     for number in range(20):
         found.add_class(f"x{number}", f"X {number}", "More", "t1")
     update(row, found)
@@ -171,9 +146,9 @@ def test_classes_that_are_gone_are_archived_within_the_limit() -> None:
 
 
 def test_a_sync_asks_whether_anything_changed_and_fetches_only_then() -> None:
-    found = site()
+    found = registry()
     with oneroster(found) as address:
-        row = connection(address)
+        row = connect_registry(address)
         run = row.runs.create(task="sync")
         OneRosterAdapter().sync(row, run)
         assert run.counts["added"] == 41
@@ -196,8 +171,8 @@ def test_ten_thousand_members(record_property) -> None:
         found.enrol(found.add_person(str(10_000 + number), f"Given{number} Family{number}"), f"c{number % 20}")
     started = time.process_time()
     with oneroster(found) as address:
-        registry = fetch_registry(connection(address))
-    outcome = update_from_registry(connection=Connection.objects.get(), registry=registry)
+        rows = fetch_registry(connect_registry(address))
+    outcome = update_from_registry(connection=Connection.objects.get(), registry=rows)
     record_property("seconds", time.process_time() - started)
     assert outcome.counts["added"] == Enrolment.objects.count() == 10_000
 
@@ -206,7 +181,7 @@ def changed_zip(**files: bytes | None) -> bytes:
     """The export with these files in place of its own, or without them."""
     buffer = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(site().zip())) as source,
+        zipfile.ZipFile(io.BytesIO(registry().zip())) as source,
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target,
     ):
         for name in source.namelist():
@@ -235,9 +210,9 @@ def test_a_zip_that_is_none_is_refused_with_a_sentence(content: bytes, sentence:
 
 
 def test_a_zip_is_read_from_a_file(tmp_path, capsys) -> None:
-    connection()
+    connect_registry()
     path = tmp_path / "export.zip"
-    path.write_bytes(site().zip())
+    path.write_bytes(registry().zip())
     call_command("import_oneroster", "Registry", str(path), dry_run=True)
     assert "added: 41" in capsys.readouterr().out
     assert not Enrolment.objects.exists()
@@ -249,11 +224,11 @@ def test_a_zip_is_read_from_a_file(tmp_path, capsys) -> None:
 
 
 def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person(client) -> None:
-    found = site()
+    found = registry()
     registrar = factories.registrar()
     client.force_login(registrar)
     with oneroster(found) as address:
-        row = connection(address)
+        row = connect_registry(address)
         assert exchange(row, "sync").counts["added"] == 41
         for number in range(1000, 1010):
             found.put("enrollments", f"user-{number}@c1", modified="2099-01-01T00:00:00.000Z", status="tobedeleted")
@@ -277,18 +252,40 @@ def test_who_asks_for_it_gets_the_known_preview_of_what_needs_a_person(client) -
 
 def test_what_is_exported_says_the_same_when_it_is_read(tmp_path) -> None:
     factories.user(username="u900")
-    row = connection(name="Registry there")
-    found = site()
+    row = connect_registry(name="Registry there")
+    found = registry()
     found.put("users", "user-1001", givenName="=1+1")
     update(row, found)
     path = tmp_path / "export.zip"
     call_command("export_oneroster", str(path))
     assert path.stat().st_mode & 0o077 == 0
-    registry = read_zip(path.read_bytes())
-    assert {person.identifier for person in registry.people} - {""} == {str(number) for number in range(1000, 1040)}
+    again = read_zip(path.read_bytes())
+    assert {person.identifier for person in again.people} - {""} == {str(number) for number in range(1000, 1040)}
     term = Term.objects.get()
-    assert registry.terms == [RegistryTerm(f"term-{term.pk}", "Winter", term.first_day, term.last_day)]
-    assert sorted(row.code for row in registry.classes) == ["CS 42", "CS 43"]
-    outcome = update_from_registry(connection=connection(name="Registry here"), registry=registry, is_trial=True)
+    assert again.terms == [RegistryTerm(f"term-{term.pk}", "Winter", term.first_day, term.last_day)]
+    assert sorted(row.code for row in again.classes) == ["CS 42", "CS 43"]
+    outcome = update_from_registry(connection=connect_registry(name="Registry here"), registry=again, is_trial=True)
     assert not outcome.counts["added"] + outcome.counts["removed"]
     assert not outcome.counts["classes_added"] + outcome.counts["terms_changed"]
+
+
+def test_nobody_leaves_a_class_in_which_a_number_is_missing() -> None:
+    row, found = connect_registry(change_limit_percent=100), registry()
+    update(row, found)
+    for number in (1000, 1001):
+        found.put("users", f"user-{number}", identifier="")
+    outcome = update(row, found)
+    assert "2 students there are wrong or doubtful" in str(outcome.remark)
+    assert listed("CS 42") == {str(number) for number in range(1000, 1040)}
+
+
+def test_a_class_that_has_lost_all_its_students_is_put_to_a_person() -> None:
+    row, found = connect_registry(change_limit_percent=100), registry()
+    found.add_class("c4", "CS 45", "Colloquium", "t1")
+    update(row, found)
+    factories.enrol(Course.objects.get(code="CS 45"), factories.student())
+    assert not update(row, found).questions, "the registry never had its roster"
+    found.put("enrollments", "user-1000@c2", status="tobedeleted")
+    for _ in range(2):
+        assert "CS 43 has no students in the registry any more, and 1 here" in str(update(row, found).remark)
+    assert listed("CS 43") == {"1000"}

@@ -29,8 +29,13 @@ def test_settings_are_entered_in_the_administration(kind: str) -> None:
     where = f"/admin/connections/connection/{connection.pk}/change/"
     assert client.get(where).status_code == 200
     given = {"name": "Another system", "active": "on", "schedule": "hourly", "change_limit_percent": 20}
-    given |= {"links-TOTAL_FORMS": 0, "links-INITIAL_FORMS": 0, "new_secret": "a secret of theirs"}
-    assert client.post(where, given | {f"setting_{name}": value for name, value in wanted.items()}).status_code == 302
+    given |= {"links-TOTAL_FORMS": 0, "links-INITIAL_FORMS": 0}
+    given |= {f"setting_{name}": value for name, value in wanted.items()}
+    assert client.post(where, given | {"new_secret": "a secret of theirs"}).status_code == 302
+    connection.refresh_from_db()
+    assert connection.settings == wanted, "what another address has answered is forgotten"
+    Connection.objects.update(settings={"answer": {"etag": "x"}, **wanted})
+    client.post(where, given)
     connection.refresh_from_db()
     assert connection.settings == {"answer": {"etag": "x"}, **wanted}
     assert connection.secret == "a secret of theirs"
