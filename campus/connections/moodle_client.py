@@ -162,7 +162,7 @@ class Moodle:
         raise OutgoingError("The course has more than {n} people.", n=MAX_USERS, final=True)
 
     def _users(self, course: int, first: int) -> list[MoodleUser]:
-        options = {"onlyactive": 1, "limitfrom": first, "limitnumber": PAGE_USERS}
+        options: dict[str, object] = {"onlyactive": 1, "limitfrom": first, "limitnumber": PAGE_USERS}
         options |= {"sortby": "id", "userfields": USER_FIELDS}
         values: dict[str, object] = {"courseid": course}
         for number, (name, value) in enumerate(options.items()):

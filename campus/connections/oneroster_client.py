@@ -161,7 +161,8 @@ class OneRoster:
         """
         seen: dict[str, None] = {}
         fields = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
-        last, total, n = "", None, 0
+        last, n = "", 0
+        total: int | None = None
         while n < MAX_ENTRIES:
             page, count = self._page(name, kind, {"limit": PAGE_ROWS, "offset": max(n - 1, 0), "fields": fields})
             if n and [row.sourced_id for row in page] == list(seen):

@@ -91,6 +91,8 @@ class _Update:
         self.archive()
         self.lecturers(classes, by_class)
         self.roster(classes, by_class)
+        for remote_id in classes:
+            self.note_whether_empty(self.links[remote_id], any(row.is_student for row in by_class[remote_id]))
 
     def problem(self, message: Message) -> None:
         self.outcome.counts["failed"] += 1
@@ -191,11 +193,10 @@ class _Update:
         """Bring all rosters up to date, but for students of whom a person has to say who they are."""
         rows: dict[tuple[str, str], list[str]] = {}
         for remote_id, course in classes.items():
-            learning = [enrolment for enrolment in by_class[remote_id] if enrolment.is_student]
-            for enrolment in learning:
-                cells = self.cells(self.people[enrolment.person], course, enrolment)
-                rows.setdefault((cells[0] or enrolment.person, course.code), cells)
-            self.note_whether_empty(self.links[remote_id], bool(learning))
+            for enrolment in by_class[remote_id]:
+                if enrolment.is_student:
+                    cells = self.cells(self.people[enrolment.person], course, enrolment)
+                    rows.setdefault((cells[0] or enrolment.person, course.code), cells)
         if not rows:
             return
         table = make_table(rows.values())

@@ -29,7 +29,7 @@ def linked(site: moodle.MoodleSite | canvas.CanvasSite, **fields: Any) -> Iterat
         settings = {"number": "sis_user_id", "assignment": "Attendance"}
     with server as address:
         settings["address"] = address
-        options = {"active": True, "change_limit_percent": 100, "settings": settings}
+        options: dict[str, Any] = {"active": True, "change_limit_percent": 100, "settings": settings}
         connection = Connection.objects.create(**{**values, **options, **fields})
         yield CourseLink.objects.create(
             connection=connection, course=factories.course(code="CS 42"), remote_id=course, takes_roster=False
