@@ -34,7 +34,7 @@ MOVED: Final = "OLD.starts_at <> NEW.starts_at OR OLD.course_id <> NEW.course_id
 
 
 def create_feed_triggers(**_: Any) -> None:
-    """Create them where they are missing, and begin the feed with all rows if there is none. Handles `post_migrate`."""
+    """Create them as they are to be now, and begin the feed with all rows if there is none. Handles `post_migrate`."""
     if FeedState._meta.db_table not in connection.introspection.table_names():
         return  # only other apps were migrated
     with transaction.atomic(), connection.cursor() as cursor:
@@ -123,11 +123,10 @@ def _sqlite() -> list[str]:
                 if kind == "excuse"
             )
             statements.append(
-                f"CREATE TRIGGER IF NOT EXISTS feed_{table}_{event.lower()} AFTER {event} ON {table} "
+                f"CREATE TRIGGER feed_{table}_{event.lower()} AFTER {event} ON {table} "
                 f"BEGIN {ENTRIES} VALUES ('{kind}', {rows[-1]}.{key}); {more} END"
             )
     statements.append(
-        "CREATE TRIGGER IF NOT EXISTS feed_lecture_records AFTER UPDATE ON academics_lecture "
-        f"WHEN {MOVED} BEGIN {OF_LECTURE} END"
+        f"CREATE TRIGGER feed_lecture_records AFTER UPDATE ON academics_lecture WHEN {MOVED} BEGIN {OF_LECTURE} END"
     )
-    return statements
+    return [*(f"DROP TRIGGER IF EXISTS {name}" for _table, name in _names()), *statements]

@@ -16,6 +16,7 @@ from campus.accounts.models import ApiToken
 from campus.accounts.services import create_token
 from campus.attendance.change_feed import read_changes
 from campus.attendance.excuses import create_excuse, withdraw_excuse
+from campus.attendance.feed_triggers import create_feed_triggers, drop_feed_triggers
 from campus.attendance.models import AttendanceRecord, FeedEntry
 from campus.attendance.overrides import set_override, sign_off_lecture
 from campus.privacy.erasure_steps import erase_identity
@@ -143,6 +144,18 @@ def test_only_the_last_entry_of_a_row_is_kept(world: World) -> None:
 
 @pytest.mark.one_database  # CI skips none
 @pytest.mark.django_db(transaction=True)
+def test_triggers_are_made_anew_with_each_release(world: World) -> None:
+    drop_feed_triggers()
+    if connection.vendor == "sqlite":  # as another release had it
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TRIGGER feed_academics_course_insert AFTER INSERT ON academics_course BEGIN SELECT 1; END"
+            )
+    create_feed_triggers()
+    course = factories.course()
+    assert FeedEntry.objects.filter(kind="course", row_id=str(course.pk)).exists()
+
+
 def test_what_is_committed_late_is_not_missed() -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has one writer at a time")
