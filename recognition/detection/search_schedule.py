@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from recognition.boxes import Boxes, iou
 from recognition.detection.detector import Detector
+from recognition.detection.gallery_view import find_cells
 from recognition.media.image_statistics import thumbnail_vector
 from recognition.types import Face, Frame
 
 FULL_SEARCH_INTERVAL_SECONDS = 8.0  # somebody who comes in is found within it
 DUPLICATE_IOU = 0.6  # boxes that overlap more are one place to search
 SAME_SCENE_MIN_CORRELATION = 0.5  # of two frames' thumbnails; below it, the camera was switched or turned
+MIN_CHANGED_CELLS = 2  # of a gallery view, by the same measure; with one, a participant may have moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def find_faces(frames: Iterable[Frame], detector: Detector, min_score: float) ->
         for frame, faces in zip(skipped, faces_by_frame, strict=True):
             yield SearchedFrame(frame, _with_score(faces, min_score), starts_scene=False)
 
-    scene: NDArray[np.float32] | None = None
+    before: NDArray[np.uint8] | None = None
     last_search = float("-inf")
     boxes_before: Boxes = np.empty((0, 4), np.float32)
     skipped: list[Frame] = []  # since the last full search
@@ -46,9 +48,8 @@ def find_faces(frames: Iterable[Frame], detector: Detector, min_score: float) ->
     following = next(remaining, None)
     while (frame := following) is not None:
         following = next(remaining, None)
-        thumbnail = thumbnail_vector(frame.image)
-        starts_scene = scene is not None and float(scene @ thumbnail) < SAME_SCENE_MIN_CORRELATION
-        scene = thumbnail
+        starts_scene = before is not None and is_other_scene(before, frame.image)
+        before = frame.image
         is_due = frame.time - last_search >= FULL_SEARCH_INTERVAL_SECONDS
         if not starts_scene and following is not None and not is_due:
             skipped.append(frame)
@@ -58,6 +59,22 @@ def find_faces(frames: Iterable[Frame], detector: Detector, min_score: float) ->
         yield from search_near(boxes_before if starts_scene else np.concatenate([boxes_before, boxes]))
         yield SearchedFrame(frame, faces, starts_scene)
         skipped, boxes_before, last_search = [], boxes, frame.time
+
+
+def is_other_scene(before: NDArray[np.uint8], image: NDArray[np.uint8]) -> bool:
+    """Whether the camera was switched or turned between two frames (height, width, 3), or the participants of a
+    gallery view have changed their cells."""
+    if _correlation(before, image) < SAME_SCENE_MIN_CORRELATION:
+        return True
+    changed_cells = sum(
+        _correlation(before[y1:y2, x1:x2], image[y1:y2, x1:x2]) < SAME_SCENE_MIN_CORRELATION
+        for x1, y1, x2, y2 in find_cells(before)
+    )
+    return changed_cells >= MIN_CHANGED_CELLS
+
+
+def _correlation(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    return float(thumbnail_vector(a) @ thumbnail_vector(b))
 
 
 def _with_score(faces: Sequence[Face], min_score: float) -> list[Face]:

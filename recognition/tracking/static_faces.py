@@ -31,12 +31,15 @@ def separate_static_faces(people: Sequence[Person], min_similarity: float) -> tu
         if not is_motionless(person):
             living.append(person)
             continue
-        is_same_face = is_near(boxes[i : i + 1], boxes)[0] & (embeddings @ embeddings[i] > min_similarity)
-        sightings = [people[j] for j in np.flatnonzero(is_same_face).tolist()]
+        looks_same = embeddings @ embeddings[i] > min_similarity
+        sightings = [people[j] for j in np.flatnonzero(is_near(boxes[i : i + 1], boxes)[0] & looks_same).tolist()]
         never_moved = all(
             is_motionless(other) and not _is_displaced(person.median_box, other.median_box) for other in sightings
         )
-        sample_count = sum(len(other.times) for other in sightings)
+        # In a gallery view a picture hangs in one cell after the other.
+        sample_count = sum(
+            len(people[j].times) for j in np.flatnonzero(looks_same).tolist() if is_motionless(people[j])
+        )
         is_static = never_moved and sample_count >= STATIC_FACE_MIN_SAMPLES
         (static if is_static else living).append(person)
     return living, static
