@@ -135,6 +135,7 @@ def test_without_the_script_the_form_still_uploads(
 def test_with_the_keyboard_alone(page: Page, world: World):
     set_tour_ended(user=world.own, ended=True)
     page.goto("/login/")
+    expect(page.locator("[name=username]")).to_be_focused()
     page.keyboard.type("own")
     page.keyboard.press("Tab")
     page.keyboard.type("password")

@@ -92,7 +92,7 @@ def lecture(shared_data: Path, tmp_path: Path) -> tuple[Path, dict]:
         "--out",
         video,
     ]
-    arguments += ["--enrol", ENROL, "--unknown", 2, "--duration", 40, "--fps", 5, "--gop", 10]
+    arguments += ["--enrol", ENROL, "--unknown", 2, "--duration", 40, "--fps", 2, "--gop", 4]
     subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
     return video, json.loads(video.with_suffix(".json").read_text())
 

@@ -80,7 +80,7 @@ class Film:
             "--face",
             "60-100",
         ]
-        arguments += ["--duration", SECONDS, "--fps", 5, "--gop", 10, "--size", "1280x720", "--bitrate", 2_000_000]
+        arguments += ["--duration", SECONDS, "--fps", 2, "--gop", 4, "--size", "1280x720", "--bitrate", 2_000_000]
         program = shared_data.parent / "tools" / "make_lecture.py"
         subprocess.run([sys.executable, program, *map(str, arguments)], check=True)
         self.truth = json.loads(self.path.with_suffix(".json").read_text())

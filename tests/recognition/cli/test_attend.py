@@ -34,6 +34,8 @@ def lecture(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         "--leave=1",
         "--unknown=2",
         "--duration=24",
+        "--fps=5",
+        "--gop=10",
         "--size=1280x720",
         "--face=40-90",
         "--seed=5",
