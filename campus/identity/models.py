@@ -87,8 +87,8 @@ class IdentityProvider(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = _("sign-in")
-        verbose_name_plural = _("sign-in")
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
         ordering = ["name", "slug"]
 
     def __str__(self) -> str:
@@ -117,7 +117,7 @@ class ExternalIdentity(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.ForeignKey(
-        IdentityProvider, on_delete=models.CASCADE, related_name="identities", verbose_name=_("sign-in")
+        IdentityProvider, on_delete=models.CASCADE, related_name="identities", verbose_name=_("provider")
     )
     issuer = models.CharField(_("issuer"), max_length=255)
     subject = models.CharField(_("subject identifier"), max_length=MAX_SUBJECT_LENGTH)
@@ -147,8 +147,8 @@ class ExternalIdentity(models.Model):
     )
 
     class Meta:
-        verbose_name = _("person of a sign-in")
-        verbose_name_plural = _("people of a sign-in")
+        verbose_name = _("person who signs in")
+        verbose_name_plural = _("people who sign in")
         ordering = ["-last_sign_in_at", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["issuer", "subject"], name="one_identity_an_issuer_and_subject"),

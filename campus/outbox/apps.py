@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 class OutboxConfig(AppConfig):
     name = "campus.outbox"
-    verbose_name = _("Outbox")
+    verbose_name = _("Messages")
 
     def ready(self) -> None:
         from campus.accounts.signals import recovery_code_used

@@ -104,7 +104,7 @@ class Delivery(jobs.LeasedJob):
 
     class Meta:
         verbose_name = _("message")
-        verbose_name_plural = _("messages")
+        verbose_name_plural = _("sent and waiting")
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["state", "due_at"], name="messages_that_are_due")]
         constraints = [

@@ -74,25 +74,30 @@ def unfold() -> dict[str, Any]:
                     ],
                 },
                 {
-                    "title": gettext_lazy("Outbox"),
+                    "title": gettext_lazy("Messages"),
                     "items": [
-                        _item(gettext_lazy("Messages"), "outgoing_mail", "outbox_delivery"),
+                        _item(gettext_lazy("Sent and waiting"), "outgoing_mail", "outbox_delivery"),
                         _item(gettext_lazy("Webhooks"), "webhook", "outbox_webhook"),
-                        _item(gettext_lazy("Message settings"), "sms", "outbox_messagesettings"),
+                        _item(gettext_lazy("Settings"), "sms", "outbox_messagesettings"),
                     ],
                 },
                 {
-                    "title": gettext_lazy("Institution"),
+                    "title": gettext_lazy("Sign-in"),
                     "items": [
-                        _item(gettext_lazy("Staff"), "badge", "auth_user"),
                         {
-                            **_item(gettext_lazy("Sign-in"), "login", "identity_identityprovider"),
+                            **_item(gettext_lazy("Providers"), "login", "identity_identityprovider"),
                             "permission": "campus.web.admin.sign_in.may_see_sign_in",
                         },
                         {
                             **_item(gettext_lazy("Who signs in"), "passkey", "identity_externalidentity"),
                             "permission": "campus.web.admin.sign_in.may_see_sign_in",
                         },
+                    ],
+                },
+                {
+                    "title": gettext_lazy("Institution"),
+                    "items": [
+                        _item(gettext_lazy("Staff"), "badge", "auth_user"),
                         {
                             "title": gettext_lazy("Connections"),
                             "icon": "hub",
