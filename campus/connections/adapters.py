@@ -1,18 +1,19 @@
-"""What a kind of connection has to offer: its settings, the roster of a course there, and the marks that go there."""
+"""What a kind of connection has to offer: its settings, and as far as it has them the roster of a course there, the
+marks that go there, terms and timetables, and uploaded zips. What an adapter is an instance of is what the kind has.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Protocol, cast
+from pathlib import Path
+from typing import Final, Protocol, cast, runtime_checkable
 
 from django import forms
 
 from campus.common.errors import UserError
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
 from recognition.messages import Message
-
-NETWORKS_SETTING: Final = "CONNECTION_NETWORKS"
 
 
 class MarkRefused(UserError):
@@ -57,19 +58,45 @@ class MarkSender(Protocol):
 
 class Adapter(Protocol):
     """One kind of connection. Everything but the form is called in a worker, and may raise UserError (an OutgoingError
-    where the network is to blame: it is tried again)."""
+    where the network is to blame: it is tried again). So do the other protocols."""
 
     settings_form: type[forms.Form]
 
     def check(self, connection: Connection) -> Message:
         """Try it, changing nothing; returns what was found."""
 
-    def sync(self, connection: Connection, run: ConnectionRun) -> Message | None:
-        """Fetch what is not of one class, such as terms; the counts go into `run.counts`. Returns what a person should
-        know of it. Who has asked for it gets a preview in `run.file_import` where that needs a person."""
+
+@runtime_checkable
+class SyncAdapter(Protocol):
+    """Of a kind with something that is not of one class: terms, classes, timetables, what others changed there."""
+
+    def sync(self, connection: Connection, run: ConnectionRun) -> Message:
+        """Fetch it; the counts go into `run.counts`. Returns what a person should know of it. Who has asked for it gets
+        a preview in `run.file_import` where that needs a person."""
+
+
+@runtime_checkable
+class ZipAdapter(Protocol):
+    """Of a kind that is also read from a zip that somebody uploads."""
+
+    def takes_zips(self, connection: Connection) -> bool:
+        """Whether this connection's settings say so."""
+
+    def import_zip(self, connection: Connection, run: ConnectionRun, path: Path, *, is_trial: bool) -> Message:
+        """As `sync`, from the file; `is_trial`: only say what would be done."""
+
+
+@runtime_checkable
+class RosterAdapter(Protocol):
+    """Of a kind that has the roster of each linked class."""
 
     def fetch_roster(self, link: CourseLink) -> list[Member]:
         """The students of the course there now."""
+
+
+@runtime_checkable
+class MarkAdapter(Protocol):
+    """Of a kind to which marks go."""
 
     def wanted_marks(self, link: CourseLink) -> Iterable[WantedMark]:
         """What should stand there now. Asks the database alone."""

@@ -1,17 +1,13 @@
 """A calendar at an address, which is fetched on a schedule (`campus.connections.calendar_feeds`)."""
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-
 from django import forms
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.file_imports import create_calendar_import
 from campus.academics.models import Course
-from campus.connections.adapters import MarkSender, Member, WantedMark
 from campus.connections.calendar_feeds import last_day, update_from_feed
-from campus.connections.models import Connection, ConnectionRun, CourseLink
+from campus.connections.models import Connection, ConnectionRun
 from recognition.messages import Message
 
 
@@ -62,14 +58,3 @@ class CalendarAdapter:
                 until=last_day(),
             )
         return outcome.remark
-
-    def fetch_roster(self, link: CourseLink) -> list[Member]:
-        """A calendar has none."""
-        raise NotImplementedError
-
-    def wanted_marks(self, link: CourseLink) -> Iterable[WantedMark]:
-        """A calendar takes none."""
-        return []
-
-    def open_sender(self, link: CourseLink) -> AbstractContextManager[MarkSender]:
-        raise NotImplementedError

@@ -20,10 +20,10 @@ from campus.academics.file_contents import MAX_CALENDAR_BYTES, READERS, Calendar
 from campus.academics.models import Course, Lecture, Term
 from campus.academics.selectors import CURRENT
 from campus.common.errors import UserError
-from campus.common.outgoing_http import OutgoingError, parse_http_date, request
-from campus.connections.adapters import NETWORKS_SETTING
+from campus.common.outgoing_http import OutgoingError, parse_http_date
 from campus.connections.json_requests import check_status
 from campus.connections.models import Connection, CourseLink
+from campus.connections.quota import request
 from campus.connections.services import remember
 from campus.connections.sync_outcome import SyncOutcome, note_questions
 from recognition.errors import RecognitionError
@@ -49,7 +49,7 @@ def update_from_feed(*, connection: Connection, is_trial: bool = False, whatever
     if modified := answer_before.get("last_modified"):
         headers["If-Modified-Since"] = modified
     url = re.sub("^webcals?:", "https:", connection.secret.strip())  # as calendar programs have it
-    answer = request("GET", url, networks_setting=NETWORKS_SETTING, headers=headers, max_bytes=MAX_CALENDAR_BYTES)
+    answer = request("GET", url, headers=headers, max_bytes=MAX_CALENDAR_BYTES)
     if answer.status == NOT_MODIFIED and answer_before:
         return SyncOutcome(counts=Counter(unchanged=1))
     check_status(url, answer)
@@ -150,7 +150,7 @@ def _may_apply(row: PlannedEntry, known: dict[int, set[str]], handmade: set[int]
 
 def _known_uids(connection: Connection) -> dict[int, set[str]]:
     """What the feed brought before, by class: another feed may bring other lectures of the same class."""
-    return {link.course_id: set(link.settings.get("uids", ())) for link in connection.links.all()}
+    return {link.course_id: set(link.settings.get("uids", ())) for link in connection.links.all() if link.course_id}
 
 
 def _note_uids(connection: Connection, rows: Iterable[PlannedEntry]) -> None:

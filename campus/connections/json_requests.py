@@ -6,11 +6,11 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from campus.common.outgoing_http import Answer, OutgoingError, request
+from campus.common.outgoing_http import Answer, OutgoingError
+from campus.connections.quota import request
 
 T = TypeVar("T")
 
-NETWORKS_SETTING = "CONNECTION_NETWORKS"
 MAX_BYTES = 64 * 2**20
 TOTAL_SECONDS = 60.0
 TOO_MANY_REQUESTS = 429
@@ -35,15 +35,7 @@ def ask(
     if form is not None:
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode({name: str(value) for name, value in form.items()}).encode()
-    answer = request(
-        method,
-        url,
-        networks_setting=NETWORKS_SETTING,
-        headers=sent,
-        body=body,
-        max_bytes=MAX_BYTES,
-        total_seconds=TOTAL_SECONDS,
-    )
+    answer = request(method, url, headers=sent, body=body, max_bytes=MAX_BYTES, total_seconds=TOTAL_SECONDS)
     check_status(url, answer)
     return answer
 

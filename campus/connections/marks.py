@@ -19,8 +19,9 @@ from campus.attendance.register import Tally, build_register
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.outgoing_http import OutgoingError
-from campus.connections.adapters import Adapter, MarkRefused, MarkSender, WantedMark
+from campus.connections.adapters import MarkAdapter, MarkRefused, MarkSender, WantedMark
 from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery, RemotePerson
+from campus.connections.quota import calls_left
 from recognition.errors import Cancelled
 from recognition.messages import Message
 
@@ -37,7 +38,7 @@ def signed_off_tallies(link: CourseLink) -> Iterator[tuple[int, str, Tally]]:
     """
     known = RemotePerson.objects.filter(connection=link.connection_id, student__isnull=False)
     people = {student: remote for student, remote in known.values_list("student", "remote_id") if student}
-    for row in build_register(link.course, only=people.keys(), signed_off_only=True).rows:
+    for row in build_register(link.linked_course(), only=people.keys(), signed_off_only=True).rows:
         if row.tally.share is not None:
             yield row.student.pk, people[row.student.pk], row.tally
 
@@ -49,9 +50,10 @@ def waiting_marks() -> QuerySet[MarkDelivery]:
 
 @transaction.atomic
 def compare_marks(*, link: CourseLink, find_wanted: Callable[[CourseLink], Iterable[WantedMark]]) -> int:
-    """Note what should stand there; what is not wanted any more is taken away. Returns how many have changed."""
-    CourseLink.objects.select_for_update().get(pk=link.pk)  # no erasure comes between this and what is found
-    wanted = find_wanted(link)
+    """Note what should stand there; what is not wanted any more is taken away: all of a class that is not linked any
+    more. Returns how many have changed."""
+    link = CourseLink.objects.select_for_update().get(pk=link.pk)  # no erasure comes between this and what is found
+    wanted = find_wanted(link) if link.course_id else ()
     rows = {(row.remote_person, row.remote_item): row for row in link.marks.all()}
     now, new, changed = timezone.now(), [], []
     for mark in wanted:
@@ -110,14 +112,41 @@ def withdraw_marks(*, student: int) -> int:
     return len(rows)
 
 
+@transaction.atomic
+def withdraw_class_marks(*, link: CourseLink) -> None:
+    """Have taken away what stands there of a class that is unlinked or erased; its link goes once nothing is left.
+
+    It may be repeated.
+    """
+    # Not in the order of classes: PostgreSQL locks no row that may be missing.
+    row = CourseLink.objects.select_for_update().filter(pk=link.pk).order_by("pk").first()
+    if row is None:
+        return
+    if row.course_id:
+        row.marks_tries, row.marks_due_at = 0, None
+    row.course, row.takes_roster, row.question = None, False, Message()
+    row.save(update_fields=["course", "takes_roster", "question", "marks_tries", "marks_due_at"])
+    row.marks.filter(confirmed_version=0, tried_version=0).delete()  # never sent
+    compare_marks(link=row, find_wanted=lambda _link: ())
+    is_left = row.marks.exclude(state=State.SENT, value="").exists()
+    if not is_left and not row.runs.filter(state=ConnectionRun.State.QUEUED).exists():
+        row.delete()
+
+
+def withdraw_ended_links() -> None:
+    """Go on with the links whose class is unlinked, erased or deleted."""
+    for link in CourseLink.objects.filter(course=None):
+        withdraw_class_marks(link=link)
+
+
 def _delete_withdrawn() -> None:
     """Nothing is left to say of a mark that is taken away and whose student is gone."""
     MarkDelivery.objects.filter(state=State.SENT, student=None, value="").delete()
 
 
-def send_marks(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -> None:
-    """Send what waits, for a minute at most. Raises OutgoingError where the other system can't be used now; what was
-    sent until then is confirmed.
+def send_marks(*, run: ConnectionRun, link: CourseLink, adapter: MarkAdapter) -> None:
+    """Send what waits, for a minute at most and as far as requests are left. Raises OutgoingError where the other
+    system can't be used now; what was sent until then is confirmed.
     """
     waiting = waiting_marks().filter(link=link)
     counts: Counter[str] = Counter()
@@ -127,7 +156,7 @@ def send_marks(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -> Non
                 _send_batch(run, list(waiting.order_by("tries", "pk")), sender, counts)
     finally:
         _delete_withdrawn()
-        counts["waiting"] = waiting.count()
+        counts["waiting_for_calls" if calls_left(run.connection) == 0 else "waiting"] = waiting.count()
         run.counts = {**run.counts, **{name: n for name, n in counts.items() if n}}
 
 
@@ -135,7 +164,9 @@ def _send_batch(run: ConnectionRun, marks: list[MarkDelivery], sender: MarkSende
     is_dry = run.connection.dry_run
     deadline = time.monotonic() + BATCH_SECONDS
     refused = 0
-    for mark in marks:
+    for number, mark in enumerate(marks):
+        if number and calls_left(run.connection) == 0:
+            return  # the first one waits for its turn, so that each exchange gets on
         if time.monotonic() > deadline or not Connection.objects.filter(pk=run.connection_id, active=True).exists():
             return
         if not jobs.renew(run):

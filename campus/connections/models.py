@@ -1,17 +1,22 @@
 """What is exchanged with learning platforms and registry systems: rosters, and the marks that should stand there."""
 
 import uuid
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from campus.academics.models import Course, FileImport, Lecture, Student
 from campus.common import jobs
 from campus.common.encrypted_fields import EncryptedTextField
+from campus.common.errors import UserError
 from campus.common.messages import MessageField
+from campus.common.storage import clear_storage, delete_media_after_commit
 from campus.identity.models import IdentityProvider
 
 MAX_REMOTE_ID_LENGTH = 255
@@ -43,6 +48,16 @@ class Connection(models.Model):
     )
     settings = models.JSONField(default=dict, blank=True)
     secret = EncryptedTextField(blank=True, default="")
+    calls_per_minute = models.PositiveSmallIntegerField(
+        _("calls a minute"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(10)],
+        help_text=_(
+            "At most so many requests are sent in a minute, for rosters and marks together; what is more waits. Empty: "
+            "as many as suit the kind."
+        ),
+    )
     schedule = models.CharField(_("fetched"), max_length=10, choices=Schedule.choices, default=Schedule.NIGHTLY)
     change_limit_percent = models.PositiveSmallIntegerField(
         _("change limit (%)"),
@@ -64,6 +79,8 @@ class Connection(models.Model):
     last_run_at = models.DateTimeField(_("last run"), null=True, editable=False)
     last_ok_at = models.DateTimeField(_("last success"), null=True, editable=False)
     last_error = MessageField(_("last error"))
+    calls_minute = models.DateTimeField(null=True, editable=False)
+    calls = models.PositiveIntegerField(default=0, editable=False, help_text="In `calls_minute`.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -74,9 +91,25 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def call_limit(self) -> int:
+        """How many requests are sent in a minute at most."""
+        return self.calls_per_minute or DEFAULT_CALLS_PER_MINUTE[self.Kind(self.kind)]
+
+
+DEFAULT_CALLS_PER_MINUTE: Final = {
+    Connection.Kind.LTI: 600,
+    Connection.Kind.MOODLE: 300,
+    Connection.Kind.CANVAS: 300,
+    Connection.Kind.ONEROSTER: 300,
+    Connection.Kind.CALENDAR: 10,
+}
+
 
 class CourseLink(models.Model):
     """Which class is which course there. `settings` are of the adapter, such as where its marks are sent to.
+
+    `course` is empty once the class was unlinked or erased: the row stays until no mark of the class stands there.
 
     `marks_changed_at`: since then the marks are due to be compared. After `marks_tries` failures in a row they are
     tried again at `marks_due_at`. `question`: why a person has to look at the roster before it is applied; false where
@@ -86,7 +119,7 @@ class CourseLink(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="links")
     course = models.ForeignKey(
-        Course, on_delete=models.CASCADE, related_name="connection_links", verbose_name=_("class")
+        Course, null=True, on_delete=models.SET_NULL, related_name="connection_links", verbose_name=_("class")
     )
     remote_id = models.CharField(_("course there"), max_length=MAX_REMOTE_ID_LENGTH)
     remote_name = models.CharField(_("its name there"), max_length=255, blank=True)
@@ -108,7 +141,17 @@ class CourseLink(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.course.code} ↔ {self.remote_name or self.remote_id}"
+        return f"{self.course.code if self.course else '-'} ↔ {self.remote_name or self.remote_id}"
+
+    def linked_course(self) -> Course:
+        """The class. Raises UserError where it was unlinked or erased."""
+        if self.course is None:
+            raise UserError("This class is not linked any more.")
+        return self.course
+
+
+# Of links: those of classes that are neither unlinked nor archived.
+CURRENT_LINKS: Final = Q(course__isnull=False) & ~Q(course__archived=True) & ~Q(course__term__archived=True)
 
 
 class RemotePerson(models.Model):
@@ -128,9 +171,15 @@ class RemotePerson(models.Model):
         return f"{self.remote_id}: {self.student_id}"
 
 
+def zip_path(row: "ConnectionRun", _name: str) -> str:
+    """Names from outside are data, never paths: the stored name is the row's UUID."""
+    return f"imports/{row.id}"
+
+
 class ConnectionRun(jobs.LeasedJob):
     """One exchange, which a worker does. `counts` say what came of it: added, changed, removed, sent, waiting, failed,
-    and others of the adapter. Of a roster that somebody asked for, `file_import` is the preview.
+    and others of the adapter. Of a roster that somebody asked for, `file_import` is the preview. `zip` is what somebody
+    has uploaded, until it is applied, or for a day. `waits_until`: then the other system may be asked again.
     """
 
     class Task(models.TextChoices):
@@ -138,6 +187,10 @@ class ConnectionRun(jobs.LeasedJob):
         SYNC = "sync", _("terms, classes and lectures")
         ROSTER = "roster", _("roster")
         MARKS = "marks", _("marks")
+        PREVIEW = "preview", _("preview of a zip")
+        ZIP = "zip", _("uploaded zip")
+
+    TRIALS: Final = (Task.CHECK, Task.PREVIEW)  # change nothing
 
     class State(models.TextChoices):
         QUEUED = "queued", _("under way")
@@ -153,9 +206,11 @@ class ConnectionRun(jobs.LeasedJob):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", help_text="Who asked for it."
     )
     file_import = models.ForeignKey(FileImport, null=True, on_delete=models.SET_NULL, related_name="+")
+    zip = models.FileField(storage=clear_storage, upload_to=zip_path, blank=True)
     counts = models.JSONField(default=dict)
     result = MessageField(_("result"))
     started_at = models.DateTimeField(auto_now_add=True)
+    waits_until = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -176,6 +231,13 @@ class ConnectionRun(jobs.LeasedJob):
 
     def __str__(self) -> str:
         return f"{self.connection}: {self.get_task_display()}"
+
+
+@receiver(post_delete, sender=ConnectionRun)
+def delete_zip(instance: ConnectionRun, **_kwargs: Any) -> None:
+    """Nothing is left of a zip whose exchange is deleted."""
+    if instance.zip:
+        delete_media_after_commit(str(instance.zip.name))
 
 
 class MarkDelivery(models.Model):

@@ -17,9 +17,16 @@ from campus.attendance.models import AttendanceRecord
 from campus.attendance.statuses import status_definitions
 from campus.common.errors import UserError
 from campus.common.outgoing_http import OutgoingError
-from campus.connections.adapters import Adapter, MarkRefused, MarkSender, Member, WantedMark
+from campus.connections.adapters import MarkRefused, MarkSender, Member, RosterAdapter, WantedMark
 from campus.connections.marks import MAX_REFUSED
-from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery, RemotePerson
+from campus.connections.models import (
+    CURRENT_LINKS,
+    Connection,
+    ConnectionRun,
+    CourseLink,
+    MarkDelivery,
+    RemotePerson,
+)
 from campus.connections.moodle_client import Moodle, MoodleSession, MoodleStatus
 from campus.connections.rosters import remember_people
 from campus.connections.services import remember
@@ -127,7 +134,7 @@ class MoodleAdapter:
         for record in records:
             if record.status in known:
                 yield _wanted(people[record.student_id], record.student_id, record.lecture_id, record.status)
-        reopened = link.marks.filter(lecture__sign_off=None, lecture__isnull=False, student__in=people)
+        reopened = link.marks.filter(lecture__sign_off=None, lecture__course=link.course_id, student__in=people)
         for mark in reopened:
             if mark.student_id and mark.lecture_id and mark.value:
                 yield _wanted(mark.remote_person, mark.student_id, mark.lecture_id, mark.value)
@@ -149,7 +156,7 @@ def _wanted(person: str, student: int, lecture: int, status: str) -> WantedMark:
 
 
 def compare_there(
-    adapter: Adapter, connection: Connection, run: ConnectionRun, open_sender: Callable[[CourseLink], MarkSender]
+    adapter: RosterAdapter, connection: Connection, run: ConnectionRun, open_sender: Callable[[CourseLink], MarkSender]
 ) -> Message:
     """Learn who is whom where the roster comes from elsewhere, and note marks that others have changed there.
 
@@ -157,7 +164,7 @@ def compare_there(
     """
     failures = []
     run.counts["differing"] = 0
-    for link in connection.links.filter(sends_marks=True).select_related("connection", "course"):
+    for link in connection.links.filter(CURRENT_LINKS, sends_marks=True).select_related("connection", "course"):
         try:
             if not link.takes_roster:
                 members = [member for member in adapter.fetch_roster(link) if member.number]
@@ -168,7 +175,7 @@ def compare_there(
         except UserError as error:
             if isinstance(error, OutgoingError) and not error.final:
                 raise  # the whole site can't be asked now
-            failures.append(Message("{course}: {why}", course=link.course.code, why=error.message))
+            failures.append(Message("{course}: {why}", course=link.linked_course().code, why=error.message))
             if len(failures) == MAX_REFUSED:
                 break
     if failures:

@@ -2,8 +2,6 @@
 
 import base64
 import tempfile
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campus.common.errors import UserError
-from campus.common.outgoing_http import request
-from campus.connections.adapters import NETWORKS_SETTING, MarkSender, Member, WantedMark
 from campus.connections.json_requests import check_status
-from campus.connections.models import Connection, ConnectionRun, CourseLink
+from campus.connections.models import Connection, ConnectionRun
 from campus.connections.oneroster_client import OneRoster
 from campus.connections.oneroster_contents import MAX_ZIP_BYTES, READERS, Registry, RegistryRequest
+from campus.connections.quota import request
 from campus.connections.registry_update import update_from_registry
 from campus.connections.rosters import preview_for
 from campus.connections.services import remember
+from campus.connections.sync_outcome import SyncOutcome
 from recognition.errors import RecognitionError
 from recognition.messages import Message
 
@@ -37,11 +35,17 @@ class OneRosterForm(forms.Form):
     """The settings of a registry. The connection's secret is the client's secret, or the password for the zip."""
 
     access = forms.ChoiceField(
-        label=_("access"), choices=[("rest", _("REST service")), ("csv", _("zip of CSV files at an address"))]
+        label=_("access"),
+        choices=[
+            ("rest", _("REST service")),
+            ("csv", _("zip of CSV files at an address")),
+            ("upload", _("zip of CSV files that somebody uploads")),
+        ],
     )
     address = forms.URLField(
         label=_("address"),
         assume_scheme="https",
+        required=False,
         help_text=_("REST: what comes before /ims/oneroster/rostering/v1p2. CSV: the address of the zip."),
     )
     token_url = forms.URLField(
@@ -63,10 +67,10 @@ class OneRosterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
-        if values.get("access") == "rest":
-            for name in ("token_url", "client"):
-                if not values.get(name):
-                    self.add_error(name, _("The REST service needs it."))
+        needed = {"rest": ("address", "token_url", "client"), "csv": ("address",)}
+        for name in needed.get(values.get("access", ""), ()):
+            if not values.get(name) and name not in self.errors:
+                self.add_error(name, _("This access needs it."))
         return values
 
 
@@ -75,47 +79,62 @@ class OneRosterAdapter:
 
     def check(self, connection: Connection) -> Message:
         """Fetch all, and say what it would do."""
+        if connection.settings["access"] == "upload":
+            return Message("Nothing is fetched: somebody uploads the zip on the page Connections.")
         registry = fetch_registry(connection)
-        outcome = update_from_registry(connection=connection, registry=registry, is_trial=True)
-        return Message(
-            "The registry has {terms} terms, {classes} classes and {people} people. Now {new} students would join, "
-            "{changed} change and {removed} leave. {remark}",
-            terms=len(registry.terms),
-            classes=len(registry.classes),
-            people=len(registry.people),
-            new=outcome.counts["added"],
-            changed=outcome.counts["changed"],
-            removed=outcome.counts["removed"],
-            remark=outcome.remark,
-        )
+        return _describe(registry, update_from_registry(connection=connection, registry=registry, is_trial=True))
 
     def sync(self, connection: Connection, run: ConnectionRun) -> Message:
         """Bring all up to date, unless the registry says that nothing has changed since. Who has asked for it gets a
         preview of the rosters where they need a person."""
+        if connection.settings["access"] == "upload":
+            return Message()
         client = _client(connection) if connection.settings["access"] == "rest" else None
         if client and run.user is None and not _has_changed(connection, client):
             run.counts = {"unchanged": 1}
             return Message()
         now = timezone.now()
         registry = client.registry() if client else fetch_registry(connection)
-        outcome = update_from_registry(connection=connection, registry=registry, is_trial=connection.dry_run)
-        run.counts = {name: n for name, n in outcome.counts.items() if n}
-        if outcome.table and run.user:
-            run.file_import = preview_for(run.user, connection.name, None, outcome.table)
+        outcome = _apply(connection, run, registry)
         if client and not (outcome.questions or outcome.problems or connection.dry_run):
             remember(connection, registry={"applied_at": now.timestamp(), "seconds_ahead": client.seconds_ahead})
         return outcome.remark
 
-    def fetch_roster(self, link: CourseLink) -> list[Member]:
-        """Rosters come with all else."""
-        raise NotImplementedError
+    def takes_zips(self, connection: Connection) -> bool:
+        """Where it has no REST service."""
+        return connection.settings.get("access") in ("csv", "upload")
 
-    def wanted_marks(self, link: CourseLink) -> Iterable[WantedMark]:
-        """A registry takes none."""
-        return []
+    def import_zip(self, connection: Connection, run: ConnectionRun, path: Path, *, is_trial: bool) -> Message:
+        """As `sync`, from the file."""
+        registry = read_zip_file(path)
+        if is_trial:
+            outcome = update_from_registry(connection=connection, registry=registry, is_trial=True)
+            run.counts = {name: n for name, n in outcome.counts.items() if n}
+            return _describe(registry, outcome)
+        return _apply(connection, run, registry).remark
 
-    def open_sender(self, link: CourseLink) -> AbstractContextManager[MarkSender]:
-        raise NotImplementedError
+
+def _describe(registry: Registry, outcome: SyncOutcome) -> Message:
+    return Message(
+        "The registry has {terms} terms, {classes} classes and {people} people. Now {new} students would join, "
+        "{changed} change and {removed} leave. {remark}",
+        terms=len(registry.terms),
+        classes=len(registry.classes),
+        people=len(registry.people),
+        new=outcome.counts["added"],
+        changed=outcome.counts["changed"],
+        removed=outcome.counts["removed"],
+        remark=outcome.remark,
+    )
+
+
+def _apply(connection: Connection, run: ConnectionRun, registry: Registry) -> SyncOutcome:
+    """Do what the registry says, within the limit. Who has asked for it gets a preview of what needs a person."""
+    outcome = update_from_registry(connection=connection, registry=registry, is_trial=connection.dry_run)
+    run.counts = {name: n for name, n in outcome.counts.items() if n}
+    if outcome.table and run.user:
+        run.file_import = preview_for(run.user, connection.name, None, outcome.table)
+    return outcome
 
 
 def fetch_registry(connection: Connection) -> Registry:
@@ -127,7 +146,6 @@ def fetch_registry(connection: Connection) -> Registry:
     answer = request(
         "GET",
         url,
-        networks_setting=NETWORKS_SETTING,
         headers={"Authorization": f"Basic {login}"} if client else {},
         max_bytes=MAX_ZIP_BYTES,
         total_seconds=ZIP_SECONDS,
@@ -138,15 +156,20 @@ def fetch_registry(connection: Connection) -> Registry:
 
 def read_zip(content: bytes) -> Registry:
     """What the CSV files in a zip say, read in the sandbox. Raises UserError."""
-    registry = Registry()
     with tempfile.NamedTemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
         file.write(content)
         file.flush()
-        try:
-            for part in READERS.read_values(RegistryRequest(path=str(Path(file.name).absolute())), Registry):
-                registry.add(part)
-        except RecognitionError as error:
-            raise UserError(error.message) from error
+        return read_zip_file(Path(file.name))
+
+
+def read_zip_file(path: Path) -> Registry:
+    """What the CSV files in a zip say, read in the sandbox. Raises UserError."""
+    registry = Registry()
+    try:
+        for part in READERS.read_values(RegistryRequest(path=str(path.absolute())), Registry):
+            registry.add(part)
+    except RecognitionError as error:
+        raise UserError(error.message) from error
     return registry
 
 

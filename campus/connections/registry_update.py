@@ -65,6 +65,7 @@ class _Update:
         self.limit = connection.change_limit_percent / 100
         self.outcome = SyncOutcome(problems=list(registry.problems), counts=Counter(failed=len(registry.problems)))
         self.people = {person.sourced_id: person for person in registry.people}
+        connection.links.filter(course=None).delete()  # of classes that were deleted
         self.links = {link.remote_id: link for link in connection.links.select_related("course__term")}
 
     def do(self) -> None:
@@ -115,24 +116,27 @@ class _Update:
         """The class of a row: the linked one, the one of the code that nothing is linked with, or a new one."""
         link = self.links.get(row.sourced_id)
         if link is not None:
-            wanted = {"term": term, "name": row.title[:MAX_NAME_CHARACTERS] or link.course.name}
-            if any(getattr(link.course, key) != value for key, value in wanted.items()):
+            course = link.linked_course()
+            wanted = {"term": term, "name": row.title[:MAX_NAME_CHARACTERS] or course.name}
+            if any(getattr(course, key) != value for key, value in wanted.items()):
                 self.outcome.counts["classes_changed"] += 1
-                validate_and_save(link.course, **wanted)
-            return link.course
-        linked = {link.course_id for link in self.links.values()}
+                validate_and_save(course, **wanted)
+            return course
+        linked = {link.linked_course().pk for link in self.links.values()}
         code = (row.code or row.title or row.sourced_id)[:MAX_CODE_CHARACTERS]
         found = Course.objects.filter(Q(term=None) | Q(term=term), code_key=match_key(code)).exclude(pk__in=linked)
-        course = found.first()
-        if course is None:
+        first = found.first()
+        if first is None:
             if Course.objects.filter(code_key=match_key(code)).exists():  # that of another term
                 code = f"{code[: MAX_CODE_CHARACTERS - len(term.name) - 1]} {term.name}"[:MAX_CODE_CHARACTERS]
             name = row.title[:MAX_NAME_CHARACTERS] or code
             course = validate_and_save(Course(code=code, name=name), term=term)
             self.outcome.counts["classes_added"] += 1
-        elif course.term_id is None:
-            self.outcome.counts["classes_changed"] += 1
-            validate_and_save(course, term=term)
+        else:
+            course = first
+            if course.term_id is None:
+                self.outcome.counts["classes_changed"] += 1
+                validate_and_save(course, term=term)
         self.links[row.sourced_id] = CourseLink.objects.create(
             connection=self.connection,
             course=course,
@@ -146,7 +150,7 @@ class _Update:
     def archive(self) -> None:
         """Classes that the registry no longer has leave the lists; those of terms that are over stay as they are."""
         known = {row.sourced_id for row in self.registry.classes}
-        current = [link for link in self.links.values() if not link.course.is_archived]
+        current = [link for link in self.links.values() if not link.linked_course().is_archived]
         gone = [link for link in current if link.remote_id not in known]
         if len(gone) > self.limit * len(current):
             question = Message(
@@ -154,11 +158,11 @@ class _Update:
                 n=len(gone),
                 total=len(current),
             )
-            self.outcome.questions |= {link.course_id: question for link in gone}
+            self.outcome.questions |= {link.linked_course().pk: question for link in gone}
             return
         for link in gone:
             self.outcome.counts["classes_archived"] += 1
-            validate_and_save(link.course, archived=True)
+            validate_and_save(link.linked_course(), archived=True)
 
     def lecturers(self, classes: dict[str, Course], by_class: dict[str, list[RegistryEnrolment]]) -> None:
         """Who teaches a class and has an account here is a lecturer of it; who came so and no longer does, is not."""
@@ -242,12 +246,13 @@ class _Update:
             link.settings["had_students"] = True
             link.save(update_fields=["settings"])
         is_open = Q(valid_to=None) | Q(valid_to__gte=timezone.localdate())
-        enrolled = link.course.enrolments.filter(is_open, student__guest=False)
+        course = link.linked_course()
+        enrolled = course.enrolments.filter(is_open, student__guest=False)
         if link.settings.get("had_students") and not has_students and (n := enrolled.count()):
-            self.outcome.questions[link.course_id] = Message(
+            self.outcome.questions[course.pk] = Message(
                 "{course} has no students in the registry any more, and {n} here. Take them off its roster yourself, "
                 "if that is right.",
-                course=link.course.code,
+                course=course.code,
                 n=n,
             )
 

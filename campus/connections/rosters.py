@@ -18,22 +18,23 @@ from campus.academics.roster_plan import RosterPlan, plan_roster
 from campus.academics.selectors import roster
 from campus.common.errors import UserError
 from campus.common.keys import number_key
-from campus.connections.adapters import Adapter, Member
+from campus.connections.adapters import Member, RosterAdapter
 from campus.connections.models import Connection, ConnectionRun, CourseLink, RemotePerson
 from recognition.messages import Message
 
 FIELDS = ("number", "name", "surname", "email", "section")
 
 
-def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -> None:
+def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: RosterAdapter) -> None:
     """Fetch a class's roster. Who has asked for it gets the preview that an uploaded file has. By itself it is applied
     if that changes no more than the connection's limit; else a person is asked, with the reason in `link.question`.
 
     Raises UserError.
     """
+    course = link.linked_course()
     members = adapter.fetch_roster(link)
     if not members:
-        raise UserError("The roster of {course} there is empty. Nothing is changed here.", course=link.course.code)
+        raise UserError("The roster of {course} there is empty. Nothing is changed here.", course=course.code)
     numbered = [member for member in members if member.number]
     remember_people(connection=link.connection, members=numbered)
     run.counts["members"] = len(members)
@@ -48,21 +49,19 @@ def exchange_roster(*, run: ConnectionRun, link: CourseLink, adapter: Adapter) -
     CourseLink.objects.filter(pk=link.pk, sends_marks=True).update(marks_changed_at=timezone.now())  # of who is new
     table = roster_table(numbered)
     if run.user:
-        name = f"{link.connection.name} {link.remote_name or link.course.code}"
-        run.file_import = preview_for(run.user, name, link.course, table)
+        name = f"{link.connection.name} {link.remote_name or course.code}"
+        run.file_import = preview_for(run.user, name, course, table)
         CourseLink.objects.filter(pk=link.pk).update(question="")  # asked again at night if nothing comes of it
         return
     columns = {name: column for column, name in enumerate(table.headers)}
     with transaction.atomic():
-        plan = plan_roster(table, columns, link.course)
+        plan = plan_roster(table, columns, course)
         if missing:
             plan.leaving = []  # somebody without a number may be any of them
         run.counts.update(_counts(plan))
         link.question = _question(plan, link)
         if not (link.question or link.connection.dry_run):
-            import_roster(
-                table=table, columns=columns, course=link.course, complete=not missing, accept_departures=True
-            )
+            import_roster(table=table, columns=columns, course=course, complete=not missing, accept_departures=True)
         CourseLink.objects.filter(pk=link.pk).update(question=link.question)
     match_people(connection=link.connection)
 
@@ -129,7 +128,7 @@ def _question(plan: RosterPlan, link: CourseLink) -> Message:
             "{n} rows of the roster there are wrong or doubtful. Look at them.",
             n=len(plan.errors) + len(plan.undecided),
         )
-    enrolled = roster(link.course, timezone.localdate()).count()
+    enrolled = roster(link.linked_course(), timezone.localdate()).count()
     changes = sum(_counts(plan).values())
     if 100 * changes > link.connection.change_limit_percent * enrolled:
         return Message(

@@ -11,10 +11,20 @@ from django.utils import timezone
 from campus.common import jobs
 from campus.common.errors import UserError
 from campus.common.outgoing_http import OutgoingError
-from campus.connections.adapters import Adapter, adapter_for, check_settings
-from campus.connections.marks import compare_marks, send_marks, waiting_marks
-from campus.connections.models import Connection, ConnectionRun, CourseLink
+from campus.connections.adapters import (
+    Adapter,
+    MarkAdapter,
+    RosterAdapter,
+    SyncAdapter,
+    ZipAdapter,
+    adapter_for,
+    check_settings,
+)
+from campus.connections.marks import compare_marks, send_marks, waiting_marks, withdraw_ended_links
+from campus.connections.models import CURRENT_LINKS, Connection, ConnectionRun, CourseLink
+from campus.connections.quota import limit_calls
 from campus.connections.rosters import exchange_roster, match_people
+from campus.connections.uploaded_zips import ZIP_RETENTION, forget_zips, read_zip
 from recognition.messages import Message
 
 Task, State = ConnectionRun.Task, ConnectionRun.State
@@ -46,9 +56,10 @@ def request_marks(*, links: QuerySet[CourseLink]) -> None:
 
 
 def request_everything(*, connection: Connection, user: User | None = None) -> None:
-    """Have all of a connection exchanged now."""
-    request_run(connection=connection, task=Task.SYNC, user=user)
-    for link in connection.links.all():
+    """Have all of a connection exchanged now, but for classes that are archived."""
+    if isinstance(adapter_for(connection.kind), SyncAdapter):
+        request_run(connection=connection, task=Task.SYNC, user=user)
+    for link in connection.links.filter(CURRENT_LINKS):
         if link.takes_roster:
             request_run(connection=connection, task=Task.ROSTER, link=link)
         if link.sends_marks:
@@ -71,7 +82,9 @@ def request_due_runs() -> None:
     links = CourseLink.objects.filter(
         due, Q(marks_due_at=None) | Q(marks_due_at__lte=now), connection__active=True, connection__dry_run=False
     )
+    withdraw_ended_links()
     request_marks(links=links)
+    forget_zips(rows=ConnectionRun.objects.filter(started_at__lt=now - ZIP_RETENTION))
     ConnectionRun.objects.filter(started_at__lt=now - RUN_RETENTION).exclude(state=State.QUEUED).delete()
 
 
@@ -86,40 +99,44 @@ def next_due(connection: Connection, now: datetime) -> datetime:
 
 
 def perform(*, run: ConnectionRun) -> None:
-    """Do an exchange, by the worker that has claimed it."""
+    """Do an exchange, by the worker that has claimed it. Raises Postponed while no more requests are allowed."""
     connection, link = run.connection, run.link
+    is_trial = run.task in ConnectionRun.TRIALS
     try:
-        if not connection.active and run.task != Task.CHECK:
+        if not connection.active and not is_trial:
             raise UserError("The connection is switched off.")
         check_settings(connection)
-        result = _perform(run, connection, link, adapter_for(connection.kind))
+        with limit_calls(run):
+            result = _perform(run, connection, link, adapter_for(connection.kind))
     except UserError as error:
         now = timezone.now()
         rows = Connection.objects.filter(pk=connection.pk)
-        if run.task != Task.CHECK and connection.active:
+        if not is_trial and connection.active:
             rows.update(last_run_at=now, last_error=error.message)
         if link and run.task == Task.MARKS:
             pause = RETRY_PAUSES[min(link.marks_tries, len(RETRY_PAUSES) - 1)]
             CourseLink.objects.filter(pk=link.pk).update(marks_tries=link.marks_tries + 1, marks_due_at=now + pause)
-        elif run.task != Task.CHECK and isinstance(error, OutgoingError) and not run.user:
+        elif not is_trial and isinstance(error, OutgoingError) and not run.user:
             rows.filter(due_at__gt=now + FETCH_PAUSE).update(due_at=now + FETCH_PAUSE)
         _finish(run, State.FAILED, error=error.message)
         return
-    if run.task != Task.CHECK:
+    if not is_trial:
         now = timezone.now()
         Connection.objects.filter(pk=connection.pk).update(last_run_at=now, last_ok_at=now, last_error="")
     _finish(run, State.DONE, result=result)
 
 
 def _perform(run: ConnectionRun, connection: Connection, link: CourseLink | None, adapter: Adapter) -> Message:
-    match run.task, link:
-        case Task.CHECK, _:
+    match run.task, link, adapter:
+        case Task.CHECK, _, _:
             return adapter.check(connection)
-        case Task.SYNC, _:
-            return adapter.sync(connection, run) or Message()
-        case Task.ROSTER, CourseLink():
+        case Task.SYNC, _, SyncAdapter():
+            return adapter.sync(connection, run)
+        case ((Task.PREVIEW | Task.ZIP), _, ZipAdapter()):
+            return read_zip(run=run, adapter=adapter)
+        case Task.ROSTER, CourseLink(), RosterAdapter():
             exchange_roster(run=run, link=link, adapter=adapter)
-        case Task.MARKS, CourseLink():
+        case Task.MARKS, CourseLink(), MarkAdapter():
             match_people(connection=connection)
             if changed_at := link.marks_changed_at:
                 compare_marks(link=link, find_wanted=adapter.wanted_marks)
@@ -131,3 +148,5 @@ def _perform(run: ConnectionRun, connection: Connection, link: CourseLink | None
 
 def _finish(run: ConnectionRun, state: str, **fields: object) -> None:
     jobs.finish(run, state, counts=run.counts, file_import=run.file_import, ended_at=timezone.now(), **fields)
+    if run.zip and (run.task == Task.ZIP or state == State.FAILED):
+        forget_zips(rows=ConnectionRun.objects.filter(pk=run.pk, state=state))

@@ -15,20 +15,27 @@ def links_for(user: AnyUser) -> QuerySet[CourseLink]:
 
 
 def links_with_counts(user: AnyUser) -> QuerySet[CourseLink]:
-    """Each with `sent`, `waiting` and `failed` marks; `failure` and `failed_name` say why one was given up, and whose
-    it is. First come those that a person has to look at."""
+    """Each with its marks that stand there as far as is known (`sent`), and those `waiting` and `failed`; `failure` and
+    `failed_name` say why one was given up, and whose it is. First come those that a person has to look at."""
     states = MarkDelivery.State
     failed = MarkDelivery.objects.filter(link=OuterRef("pk"), state=states.FAILED).order_by("-changed_at", "pk")
     counts = {
-        name: Count("marks", filter=Q(marks__state=getattr(states, name.upper())))
-        for name in ("sent", "waiting", "failed")
+        "sent": Count("marks", filter=Q(marks__confirmed_value__gt="")),
+        "waiting": Count("marks", filter=Q(marks__state=states.WAITING)),
+        "failed": Count("marks", filter=Q(marks__state=states.FAILED)),
     }
     last = {
         "failure": Subquery(failed.values("error")[:1]),
         "failed_name": Subquery(failed.values("student__name")[:1]),
     }
-    rows = links_for(user).select_related("course").annotate(**counts, **last)
+    rows = links_for(user).select_related("course__term").annotate(**counts, **last)
     return rows.order_by(Case(When(question="", failed=0, then=1), default=0), "course__code", "remote_id")
+
+
+def failed_marks(link: CourseLink) -> QuerySet[MarkDelivery]:
+    """The marks that were given up, for a person to look at."""
+    rows = link.marks.filter(state=MarkDelivery.State.FAILED).select_related("student", "lecture")
+    return rows.order_by("student__surname", "student__name", "pk")
 
 
 def questions_for(user: AnyUser) -> QuerySet[CourseLink]:

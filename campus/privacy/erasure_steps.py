@@ -47,8 +47,9 @@ from campus.biometrics.models import (
 from campus.biometrics.services import delete_photo
 from campus.common.keys import match_key
 from campus.common.storage import delete_media, delete_media_after_commit, reports
-from campus.connections.marks import withdraw_marks
-from campus.connections.models import MarkDelivery, RemotePerson
+from campus.connections.marks import withdraw_class_marks, withdraw_marks
+from campus.connections.models import ConnectionRun, CourseLink, MarkDelivery, RemotePerson
+from campus.connections.uploaded_zips import forget_zips
 from campus.consent.models import StudentLink
 from campus.identity.models import ExternalIdentity, FailedSignIn
 from campus.outbox.models import Delivery, MessageOptIn
@@ -151,12 +152,15 @@ def erase_tracks(student: int, _terms: Terms) -> int:
 
 
 def erase_imports(_student: int, terms: Terms) -> int:
-    """Rosters that were read and not imported yet, lists of skipped photos, and answers kept for repeated requests."""
+    """Rosters that were read and not imported yet, zips of a registry, lists of skipped photos, and answers kept for
+    repeated requests.
+    """
     count = 0
     for table in FileImport.objects.all():
         if terms.is_in(_whole_text(table, ROSTER_TEXTS)):
             table.delete()
             count += 1
+    count += forget_zips(rows=ConnectionRun.objects.all())  # packed, so that nobody knows whose names they have
     count += _take_out(PhotoImport.objects.all(), terms, *PHOTO_IMPORT_TEXTS)
     for answer in apps.get_model("api.IdempotencyKey").objects.iterator():
         if terms.is_in(answer.body):
@@ -273,12 +277,17 @@ def erase_recordings(course: int, _terms: Terms) -> int:
 
 
 def erase_course(course: int, _terms: Terms) -> int:
-    """The class with its lectures, records, corrections, galleries and workbooks."""
+    """The class with its lectures, records, corrections, galleries and workbooks. Its marks elsewhere are taken away,
+    which nobody waits for.
+    """
     row = Course.objects.filter(pk=course).first()
     if row is None:
         return _delete_unknown_workbooks()
     for gallery in Gallery.objects.filter(course=row):
         destroy_gallery(gallery)
+    for link in CourseLink.objects.filter(course=row):
+        CourseLink.objects.filter(pk=link.pk).update(remote_name="")
+        withdraw_class_marks(link=link)
     row.delete()
     return 1 + _delete_unknown_workbooks()
 
@@ -297,6 +306,7 @@ def is_in_work(student: int) -> bool:
             Gallery.objects.filter(course__in=with_photos, photos_deleted=True, active=True),  # to be trained again
             PhotoImport.objects.filter(state=PhotoImport.State.QUEUED),
             FileImport.objects.filter(state=FileImport.State.QUEUED, kind=FileImport.Kind.ROSTER),
+            ConnectionRun.objects.filter(state=ConnectionRun.State.QUEUED, task=ConnectionRun.Task.ZIP),
         )
     )
 

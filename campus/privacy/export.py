@@ -206,7 +206,10 @@ def collect_data(student: Student) -> dict[str, Any]:
         ],
         "marks elsewhere": [
             _values(row, "changed_at", "value", "confirmed_at", "confirmed_value", "state")
-            | {"where": row.link.connection.name, "class": row.link.course.code}
+            | {
+                "where": row.link.connection.name,
+                "class": row.link.course.code if row.link.course else row.link.remote_name,
+            }
             for row in student.mark_deliveries.select_related("link__connection", "link__course")
         ],
         "who looked and changed": [

@@ -373,8 +373,8 @@ MODELS: Final[dict[str, Entry]] = {
     ),
     # Learning platforms and registry systems.
     "connections.Connection": _plain(
-        "id kind name active dry_run settings secret schedule change_limit_percent sign_in due_at last_run_at "
-        "last_ok_at last_error created_at"
+        "id kind name active dry_run settings secret calls_per_minute schedule change_limit_percent sign_in due_at "
+        "last_run_at last_ok_at last_error calls_minute calls created_at"
     ),
     "connections.CourseLink": _plain(
         "id connection course remote_id remote_name settings takes_roster sends_marks marks_changed_at marks_tries "
@@ -388,18 +388,20 @@ MODELS: Final[dict[str, Entry]] = {
         term="as long as the other system is connected",
         steps="identity",
     ),
-    "connections.ConnectionRun": _of_staff(
-        personal="user",
-        plain="id connection link task state file_import counts result started_at ended_at",
+    "connections.ConnectionRun": Entry(
+        personal="user zip",
+        plain="id connection link task state file_import counts result started_at waits_until ended_at",
+        whose=(STAFF, STUDENTS),
         purpose=OPERATION,
-        term="a month",
+        term="a month; an uploaded zip a day",
+        steps="imports",
     ),
     "connections.MarkDelivery": Entry(
         personal="student remote_person value confirmed_value error",
         plain="id link lecture remote_item version changed_at tried_version confirmed_version confirmed_at state tries",
         whose=(STUDENTS,),
         purpose=DELIVERY,
-        term="as long as the class is linked; after an erasure, until the mark is taken away there",
+        term="as long as the class is linked; after an erasure of the student or class, until it is taken away there",
         steps="identity",
     ),
     "connections.SigningKey": _plain("id private created_at"),

@@ -69,6 +69,7 @@ READS: Final[dict[str, tuple[Action, Subject | None]]] = {
     "student": (Action.SAW_STUDENT, STUDENT),
     "students": (Action.SAW_STUDENT, None),
     "connections": (Action.SAW_STUDENT, None),
+    "linked-class": (Action.SAW_STUDENT, None),
     "excuses": (Action.SAW_STUDENT, None),
     "excuse-document": (Action.SAW_DOCUMENT, EXCUSE),
     "register-file": (Action.EXPORTED, COURSE),

@@ -63,6 +63,7 @@ UPLOADS = frozenset(
         "admin:academics_student_photos",
         "admin:biometrics_facephoto_zip",
         "course-photo-zip",
+        "connection-zip",
     }
 )
 # What workers store that share no disk with this machine. Its space is checked once their token is.

@@ -15,6 +15,7 @@ LABELS: Final[dict[str, Promise]] = {
     "unchanged": _("unchanged: %(n)d"),
     "sent": _("sent: %(n)d"),
     "waiting": _("waiting: %(n)d"),
+    "waiting_for_calls": _("waiting, because no more calls are allowed in this minute: %(n)d"),
     "failed": _("failed: %(n)d"),
     "terms_added": _("terms added: %(n)d"),
     "terms_changed": _("terms changed: %(n)d"),

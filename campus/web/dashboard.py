@@ -175,7 +175,7 @@ def _attendance_todos(user: AnyUser) -> Iterator[Todo | None]:
         yield Todo(text=text, icon="gavel", links=links, more=len(due) - len(links))
     if questions := list(questions_for(user)):
         text = ngettext("%(n)d roster elsewhere to look at", "%(n)d rosters elsewhere to look at", len(questions))
-        links = [Link(row.course.code, reverse("connections")) for row in questions[:MAX_LINKS_PER_TODO]]
+        links = [Link(row.linked_course().code, reverse("connections")) for row in questions[:MAX_LINKS_PER_TODO]]
         yield Todo(text=text % {"n": len(questions)}, icon="sync", links=links, more=len(questions) - len(links))
     unknown_people = unknown_people_for(user).filter(
         recording__lecture__course__in=courses,

@@ -80,6 +80,7 @@ OWN = {
 }
 # Forms, which an auditor does not need to read: those of a class's page, and of the admin.
 FORMS = {
+    "connection-zip",
     "course-erase",
     "course-photo-zip",
     "course-roster",

@@ -20,7 +20,7 @@ from campus.connections.lti.platform_services import (
 )
 from campus.connections.lti.settings import LtiSettings
 from campus.connections.marks import signed_off_tallies
-from campus.connections.models import Connection, ConnectionRun, CourseLink, MarkDelivery
+from campus.connections.models import Connection, CourseLink, MarkDelivery
 from campus.connections.services import remember
 from recognition.messages import Message
 
@@ -37,16 +37,13 @@ class LtiAdapter:
         PlatformSession(connection, MEMBERS_SCOPE).fetch_token()
         return Message("The platform has {n} keys, and gives an access token.", n=len(keys["keys"]))
 
-    def sync(self, connection: Connection, run: ConnectionRun) -> None:
-        """Nothing is of the platform as a whole."""
-
     def fetch_roster(self, link: CourseLink) -> list[Member]:
         url = link.settings.get("members_url")
         if not url:
             raise UserError(
                 "The platform has offered no roster for {course}. Allow “Names and Role Provisioning” there, and have "
                 "an instructor open the link once more.",
-                course=link.course.code,
+                course=link.linked_course().code,
             )
         field = link.connection.settings["number_from"]
         members = PlatformSession(link.connection, MEMBERS_SCOPE).members(url)
@@ -66,7 +63,7 @@ class LtiAdapter:
         scopes = [scope for scope in MARK_SCOPES if scope in settings.get("scopes", [])]
         known, line_items = settings.get("line_item_url", ""), settings.get("line_items_url", "")
         may_make = bool(line_items) and LINE_ITEM_SCOPE in scopes
-        if not (known or may_make):
+        if link.course and not (known or may_make):
             raise UserError(
                 "The platform has offered no gradebook for {course}. Allow “Assignment and Grade Services” there, and "
                 "have an instructor open the link once more.",
@@ -75,6 +72,8 @@ class LtiAdapter:
         session = PlatformSession(link.connection, *scopes)
         line_item = known
         if may_make and not (known and session.is_line_item(known)):
+            line_item = ""  # so nothing stands there any more
+        if link.course and not line_item:
             line_item = session.find_line_item(line_items, link.connection.settings["label"])
             _keep_line_item(link, line_item)
         yield LtiSender(session, line_item, may_read=RESULT_SCOPE in scopes)
@@ -89,12 +88,17 @@ def _keep_line_item(link: CourseLink, line_item: str) -> None:
 
 
 class LtiSender:
-    """See `MarkSender`. A score has the time at which it came to be wanted: the platform refuses an older one."""
+    """See `MarkSender`. A score has the time at which it came to be wanted: the platform refuses an older one.
+
+    Without a line item nothing stands there.
+    """
 
     def __init__(self, session: PlatformSession, line_item: str, *, may_read: bool) -> None:
         self._session, self._line_item, self._may_read = session, line_item, may_read
 
     def read(self, mark: MarkDelivery) -> str | None:
+        if not self._line_item:
+            return ""
         if not self._may_read:
             return None
         stands = self._session.result(self._line_item, user=mark.remote_person)
@@ -107,6 +111,8 @@ class LtiSender:
         return mark.value if is_same else f"{stands[0]:g}/{stands[1]:g}"
 
     def send(self, mark: MarkDelivery) -> None:
+        if not self._line_item:
+            return
         score = _score(mark.value)
         is_taken = self._session.put_score(self._line_item, user=mark.remote_person, score=score, at=mark.changed_at)
         if not is_taken and self.read(mark) not in (mark.value, None):

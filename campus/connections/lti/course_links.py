@@ -40,7 +40,8 @@ def context_of(launch: Launch) -> dict[str, Any]:
 def find_link(launch: Launch) -> CourseLink | None:
     """The link of the course that the launch comes from. What an instructor's launch offers is kept."""
     context = context_of(launch)
-    link = CourseLink.objects.filter(connection=launch.connection, remote_id=context["id"]).first()
+    links = CourseLink.objects.filter(connection=launch.connection, remote_id=context["id"], course__isnull=False)
+    link = links.first()
     if link and launch.is_instructor:
         kept = link.settings.get("line_item_url")
         link.settings = {**({"line_item_url": kept} if kept else {}), **context["settings"]}
@@ -64,7 +65,11 @@ def link_course(*, user: User, connection: Connection, context: dict[str, Any], 
         },
     )
     if not is_new:
-        raise UserError("This course is linked with {course} already.", course=link.course)
+        if link.course:
+            raise UserError("This course is linked with {course} already.", course=link.course)
+        link.course, link.takes_roster, link.marks_changed_at = course, True, timezone.now()
+        link.remote_name, link.settings = context["name"], link.settings | context["settings"]
+        link.save(update_fields=["course", "takes_roster", "marks_changed_at", "remote_name", "settings"])
     request_run(connection=connection, task=ConnectionRun.Task.ROSTER, link=link)
     return link
 

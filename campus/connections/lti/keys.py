@@ -14,10 +14,10 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, RSAKey
 
 from campus.common.errors import UserError
-from campus.common.outgoing_http import OutgoingError, request
-from campus.connections.adapters import NETWORKS_SETTING
+from campus.common.outgoing_http import OutgoingError
 from campus.connections.json_requests import read_json
 from campus.connections.models import Connection, SigningKey
+from campus.connections.quota import request
 
 ROTATION: Final = timedelta(days=90)
 # A new key signs nothing before platforms that keep the page of keys for a while have read it.
@@ -89,7 +89,7 @@ def verify(connection: Connection, token: str) -> jwt.Token:
 def fetch_platform_keys(connection: Connection) -> dict[str, Any]:
     """The platform's public keys as they are now. Raises LaunchError or OutgoingError."""
     url = connection.settings["jwks_url"]
-    answer = request("GET", url, networks_setting=NETWORKS_SETTING)
+    answer = request("GET", url)
     try:
         keys = read_json(url, answer, _Keys).keys if answer.is_success else []
     except OutgoingError:

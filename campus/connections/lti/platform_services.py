@@ -11,12 +11,13 @@ import msgspec
 from django.utils import timezone
 
 from campus.common.errors import UserError
-from campus.common.outgoing_http import Answer, OutgoingError, request
-from campus.connections.adapters import NETWORKS_SETTING, MarkRefused
+from campus.common.outgoing_http import Answer, OutgoingError
+from campus.connections.adapters import MarkRefused
 from campus.connections.json_requests import read_json
 from campus.connections.lti.keys import sign
 from campus.connections.lti.settings import hosts_of
 from campus.connections.models import Connection
+from campus.connections.quota import request
 
 MEMBERS_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 LINE_ITEM_SCOPE: Final = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
@@ -155,7 +156,7 @@ class PlatformSession:
             "scope": " ".join(self._scopes),
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        answer = request("POST", url, networks_setting=NETWORKS_SETTING, headers=headers, body=urlencode(form).encode())
+        answer = request("POST", url, headers=headers, body=urlencode(form).encode())
         _check_passing(answer, url)
         try:
             told = read_json(url, answer, _Token)
@@ -180,7 +181,6 @@ class PlatformSession:
             answer = request(
                 method,
                 url,
-                networks_setting=NETWORKS_SETTING,
                 headers=headers,
                 body=None if body is None else json.dumps(body).encode(),
                 max_bytes=MAX_PAGE_BYTES,

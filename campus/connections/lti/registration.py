@@ -19,11 +19,11 @@ from campus.accounts.institution import institution_name
 from campus.audit.models import Action
 from campus.audit.services import record_event
 from campus.common.errors import UserError
-from campus.common.outgoing_http import Answer, request
-from campus.connections.adapters import NETWORKS_SETTING
+from campus.common.outgoing_http import Answer
 from campus.connections.lti.platform_services import MARK_SCOPES, MEMBERS_SCOPE
 from campus.connections.lti.settings import LtiSettings
 from campus.connections.models import Connection, RegistrationLink
+from campus.connections.quota import request
 from campus.identity.models import IdentityProvider
 
 LINK_LIFETIME: Final = timedelta(days=1)
@@ -47,7 +47,7 @@ def register(*, secret: str, configuration_url: str, token: str, addresses: dict
     valid = RegistrationLink.objects.filter(key=_digest(secret), expires_at__gt=timezone.now())
     if not valid.exists():
         raise UserError("This address was used, or has expired. An administrator makes another one.")
-    configuration = _object(request("GET", configuration_url, networks_setting=NETWORKS_SETTING), configuration_url)
+    configuration = _object(request("GET", configuration_url), configuration_url)
     issuer = str(configuration.get("issuer", ""))
     if urlsplit(issuer).netloc != urlsplit(configuration_url).netloc:
         raise UserError(
@@ -64,7 +64,7 @@ def register(*, secret: str, configuration_url: str, token: str, addresses: dict
     if token:
         headers["Authorization"] = f"Bearer {token}"
     body = json.dumps(_tool(addresses)).encode()
-    told = _object(request("POST", endpoint, networks_setting=NETWORKS_SETTING, headers=headers, body=body), endpoint)
+    told = _object(request("POST", endpoint, headers=headers, body=body), endpoint)
     deployment = told.get(TOOL, {}).get("deployment_id") if isinstance(told.get(TOOL), dict) else None
     form = LtiSettings(
         {

@@ -2,6 +2,8 @@
 
 import campus.common.encrypted_fields
 import campus.common.messages
+import campus.common.storage
+import campus.connections.models
 import django.core.validators
 import django.db.models.deletion
 import uuid
@@ -41,12 +43,15 @@ class Migration(migrations.Migration):
                 ('dry_run', models.BooleanField(default=False, help_text='Everything is compared, and nothing is changed on either side.', verbose_name='dry run')),
                 ('settings', models.JSONField(blank=True, default=dict)),
                 ('secret', campus.common.encrypted_fields.EncryptedTextField(blank=True, default='', editable=False)),
+                ('calls_per_minute', models.PositiveSmallIntegerField(blank=True, help_text='At most so many requests are sent in a minute, for rosters and marks together; what is more waits. Empty: as many as suit the kind.', null=True, validators=[django.core.validators.MinValueValidator(10)], verbose_name='calls a minute')),
                 ('schedule', models.CharField(choices=[('by-hand', 'only when somebody asks for it'), ('hourly', 'every hour'), ('nightly', 'every night')], default='nightly', max_length=10, verbose_name='fetched')),
                 ('change_limit_percent', models.PositiveSmallIntegerField(default=10, help_text='Where more of a class than this would join, leave or change by itself, a person is asked first.', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='change limit (%)')),
                 ('due_at', models.DateTimeField(editable=False, null=True, verbose_name='next run')),
                 ('last_run_at', models.DateTimeField(editable=False, null=True, verbose_name='last run')),
                 ('last_ok_at', models.DateTimeField(editable=False, null=True, verbose_name='last success')),
                 ('last_error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='last error')),
+                ('calls_minute', models.DateTimeField(editable=False, null=True)),
+                ('calls', models.PositiveIntegerField(default=0, editable=False, help_text='In `calls_minute`.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('sign_in', models.ForeignKey(blank=True, help_text='By whose rules people sign in who come from this platform.', limit_choices_to={'kind': 'lti'}, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='connections', to='identity.identityprovider', verbose_name='sign-in')),
             ],
@@ -71,7 +76,7 @@ class Migration(migrations.Migration):
                 ('question', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='question')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='connections.connection')),
-                ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connection_links', to='academics.course', verbose_name='class')),
+                ('course', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='connection_links', to='academics.course', verbose_name='class')),
             ],
             options={
                 'verbose_name': 'linked class',
@@ -91,11 +96,13 @@ class Migration(migrations.Migration):
                 ('error', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='what went wrong')),
                 ('error_detail', models.TextField(blank=True, editable=False, verbose_name='details for the administrator')),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('task', models.CharField(choices=[('check', 'test'), ('sync', 'terms, classes and lectures'), ('roster', 'roster'), ('marks', 'marks')], max_length=10, verbose_name='what')),
+                ('task', models.CharField(choices=[('check', 'test'), ('sync', 'terms, classes and lectures'), ('roster', 'roster'), ('marks', 'marks'), ('preview', 'preview of a zip'), ('zip', 'uploaded zip')], max_length=10, verbose_name='what')),
                 ('state', models.CharField(choices=[('queued', 'under way'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=10, verbose_name='state')),
+                ('zip', models.FileField(blank=True, storage=campus.common.storage.clear_storage, upload_to=campus.connections.models.zip_path)),
                 ('counts', models.JSONField(default=dict)),
                 ('result', campus.common.messages.MessageField(blank=True, default=campus.common.messages.LocalizedMessage, editable=False, verbose_name='result')),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
+                ('waits_until', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='connections.connection')),
                 ('file_import', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='academics.fileimport')),

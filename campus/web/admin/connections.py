@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from unfold.admin import TabularInline
 from unfold.widgets import (
@@ -17,7 +18,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from campus.connections.adapters import ADAPTERS, adapter_for
+from campus.connections.adapters import ADAPTERS, RosterAdapter, adapter_for
 from campus.connections.lti.registration import create_sign_in
 from campus.connections.models import Connection, CourseLink
 from campus.web.admin.base import PreloadedChoicesForm, RegistrarAdmin
@@ -74,9 +75,10 @@ class LinkInline(AdministratorsMixin, TabularInline):
     autocomplete_fields = ("course",)
     extra = 0
     tab = True
+    can_delete = False  # the page of connections says what becomes of its marks
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("course", "connection")
+        return super().get_queryset(request).filter(course__isnull=False).select_related("course", "connection")
 
 
 @admin.register(Connection)
@@ -103,7 +105,7 @@ class ConnectionAdmin(AdministratorsMixin, RegistrarAdmin):
         if obj is None:
             return ["name", "kind"]
         sign_in = ["sign_in"] if obj.kind == Connection.Kind.LTI else []
-        return ["name", "active", "dry_run", "schedule", "change_limit_percent", *sign_in]
+        return ["name", "active", "dry_run", "schedule", "change_limit_percent", "calls_per_minute", *sign_in]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         return ("kind", "last_run_at", "last_ok_at", "last_error") if obj else ()
@@ -122,8 +124,7 @@ class ConnectionAdmin(AdministratorsMixin, RegistrarAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Connection | None) -> Any:
         """Registries and calendars link thousands of classes, by themselves."""
-        by_hand = (Connection.Kind.LTI, Connection.Kind.MOODLE, Connection.Kind.CANVAS)
-        return self.inlines if obj and obj.kind in by_hand else ()
+        return self.inlines if obj and isinstance(adapter_for(obj.kind), RosterAdapter) else ()
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         if secret := form.cleaned_data.get("new_secret"):
@@ -131,6 +132,12 @@ class ConnectionAdmin(AdministratorsMixin, RegistrarAdmin):
         if not change and obj.kind == Connection.Kind.LTI:
             obj.sign_in = create_sign_in(obj)
         obj.save()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """A class in the place of another has its own marks."""
+        super().save_formset(request, form, formset, change)
+        moved = [link.pk for link, fields in formset.changed_objects if "course" in fields]
+        CourseLink.objects.filter(pk__in=moved).update(marks_changed_at=timezone.now(), question="")
 
     def response_add(self, request: HttpRequest, obj: Connection, post_url_continue: str | None = None) -> HttpResponse:
         """The settings come next."""

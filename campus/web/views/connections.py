@@ -1,8 +1,11 @@
-"""The page of what is exchanged with other systems, and what people may do there: test, run, stop, preview a roster."""
+"""The page of what is exchanged with other systems, and what people may do there: test, run, stop, preview a roster,
+upload a zip.
+"""
 
 from typing import Any, Final
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.core.exceptions import PermissionDenied
@@ -11,29 +14,45 @@ from django.db.models import Count, Prefetch
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campus.academics.models import FileImport
 from campus.accounts.roles import is_administrator
 from campus.common.errors import UserError
 from campus.common.site_address import site_address
+from campus.connections.adapters import RosterAdapter, adapter_for
 from campus.connections.lti.registration import LINK_LIFETIME, create_registration_link
 from campus.connections.marks import retry_failed_marks
-from campus.connections.models import ConnectionRun
+from campus.connections.models import Connection, ConnectionRun
+from campus.connections.quota import used_calls
 from campus.connections.runs import request_everything, request_run
 from campus.connections.selectors import connections_for, links_for, links_with_counts, runs_for
 from campus.connections.services import switch
+from campus.connections.uploaded_zips import apply_zip, takes_zips, upload_zip, waiting_previews
 from campus.web.connection_counts import count_texts
 from campus.web.views import StaffRequest
 
 CONNECTIONS_PER_PAGE: Final = 20
 SHOWN_RUNS: Final = 6
 SHOWN_LINKS: Final = 50  # those first that a person has to look at
+ZIP_TASKS: Final = (ConnectionRun.Task.PREVIEW, ConnectionRun.Task.ZIP)
 
 may_see = permission_required("connections.view_connection", raise_exception=True)
 may_change = permission_required("connections.change_connection", raise_exception=True)
+
+
+class ZipForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("Zip file"), allow_empty_file=True, widget=forms.FileInput(attrs={"accept": ".zip"})
+    )
+
+
+def links_by_hand(connection: Connection) -> bool:
+    """Whether people link its classes; registries and calendars do so by themselves, thousands of them."""
+    return isinstance(adapter_for(connection.kind), RosterAdapter)
 
 
 @require_safe
@@ -60,6 +79,9 @@ def _card(connection: Any) -> dict[str, Any]:
     runs = connection.shown_runs
     return {
         "connection": connection,
+        "calls": used_calls(connection, timezone.now()),
+        "by_hand": links_by_hand(connection),
+        "takes_zips": takes_zips(connection),
         "links": connection.shown_links,
         "more_links": connection.link_count - len(connection.shown_links),
         "runs": [(run, count_texts(run.counts), _preview_address(run)) for run in runs],
@@ -133,6 +155,52 @@ def fetch_roster(request: StaffRequest, pk: UUID) -> HttpResponse:
     link = get_object_or_404(links_for(request.user).select_related("connection"), pk=pk)
     request_run(connection=link.connection, task=ConnectionRun.Task.ROSTER, link=link, user=request.user)
     return redirect("connections")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@may_change
+def upload(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """A POST uploads a zip of a registry, which a worker reads; the page says what it would change."""
+    connection = get_object_or_404(connections_for(request.user), pk=pk)
+    if not takes_zips(connection):
+        messages.error(request, _("This connection is not fed by zips."))
+        return redirect("connections")
+    form = ZipForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        try:
+            upload_zip(connection=connection, file=form.cleaned_data["file"], user=request.user)
+        except UserError as error:
+            form.add_error("file", str(error))
+        else:
+            return redirect("connection-zip", pk)
+    run = runs_for(request.user).filter(connection=connection, task__in=ZIP_TASKS).select_related("file_import").first()
+    context = {
+        "connection": connection,
+        "form": form,
+        "run": run,
+        "texts": count_texts(run.counts) if run else [],
+        "address": _preview_address(run) if run else "",
+        "may_apply": run is not None and waiting_previews(connection).filter(pk=run.pk).exists(),
+    }
+    return render(request, "web/connection_zip.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@login_required
+@may_change
+def apply_upload(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """Have a worker do what the preview says."""
+    connection = get_object_or_404(connections_for(request.user), pk=pk)
+    preview = waiting_previews(connection).first()
+    if preview is None or str(preview.pk) != request.POST.get("run"):
+        messages.error(request, _("This preview was already applied, or has expired. Upload the zip again."))
+    else:
+        try:
+            apply_zip(preview=preview, user=request.user)
+        except UserError as error:
+            messages.error(request, str(error))
+    return redirect("connection-zip", pk)
 
 
 @require_POST

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from campus.academics.models import Course
 from campus.accounts.roles import Role
 from campus.connections import runs
 from campus.connections.adapters import ADAPTERS
@@ -87,8 +88,20 @@ def test_connections_run_at_night_or_every_hour_and_those_by_hand_do_not(connect
     assert ConnectionRun.objects.count() == 0
     Connection.objects.update(schedule="hourly")
     runs.request_due_runs()
+    assert ConnectionRun.objects.count() == 0, "nothing is of a platform with LTI as a whole"
+    Connection.objects.update(kind="canvas", due_at=now)
+    runs.request_due_runs()
     runs.request_due_runs()
     assert ConnectionRun.objects.count() == 1
+
+
+def test_of_an_archived_class_nothing_is_fetched_at_night(connection: Connection, link: CourseLink) -> None:
+    runs.request_everything(connection=connection)
+    assert set(ConnectionRun.objects.values_list("task", flat=True)) == {"roster", "marks"}
+    ConnectionRun.objects.all().delete()
+    Course.objects.update(archived=True)
+    runs.request_everything(connection=connection)
+    assert not ConnectionRun.objects.exists()
 
 
 @pytest.mark.parametrize("kind", ADAPTERS)

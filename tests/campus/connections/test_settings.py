@@ -53,4 +53,4 @@ def test_what_a_rest_service_needs_is_asked_for() -> None:
     page = client.post(
         f"/admin/connections/connection/{connection.pk}/change/", given | {"setting_lecturers": "username"}
     )
-    assert page.content.decode().count("The REST service needs it.") == 2
+    assert page.content.decode().count("This access needs it.") == 2
