@@ -22,7 +22,7 @@ from campus.common.network_policy import PrivateAddress, UnresolvableHost, resol
 from campus.identity.claim_names import OTHER_NAMES, with_standard_names
 from campus.identity.models import IdentityProvider
 from campus.identity.passwords import may_use_password
-from campus.identity.selectors import active_providers, provider_of_session
+from campus.identity.selectors import active_providers, claims_looked_at, provider_of_session
 from campus.identity.sign_in import Assertion, SignInError, sign_in
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ SYSTEM_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 MAX_NAME_LENGTH: Final = 256
 MAX_VALUE_BYTES: Final = 1000
 MAX_GROUPS: Final = 1000
+SAMPLE: Final = 20  # people whose entries a test looks at
 
 
 class DirectoryError(SignInError):
@@ -111,10 +112,18 @@ def check_password(provider: IdentityProvider, username: str, password: str) -> 
     return Assertion(issuer=f"ldap:{provider.pk}", subject=subject, claims=claims, kept={NAME_KEY: username})
 
 
-def count_people(provider: IdentityProvider) -> int:
-    """Bind, search, and return how many people there are, at most 2. Raises SignInError, which says what is wrong."""
+def look_at_people(provider: IdentityProvider) -> list[dict[str, list[str]]]:
+    """Bind, search, and return the claims of a few of those whom the filter finds, without groups of their own entries.
+
+    Raises SignInError, which says what is wrong.
+    """
     with connect(provider) as connection:
-        return len(_search(connection, provider.settings["people_base"], "(objectClass=*)", ["1.1"]))
+        settings_, wanted = provider.settings, _wanted_attributes(provider)
+        anybody = settings_["people_filter"].replace("{user}", "*")
+        found = _search(connection, settings_["people_base"], anybody, wanted, SAMPLE)
+        if settings_.get("groups_base"):
+            _search(connection, settings_["groups_base"], "(cn=*)", ["cn"], 1)
+    return [with_standard_names({name: [] for name in entry} | _texts(entry)) for _name, entry in found]
 
 
 @contextmanager
@@ -183,8 +192,8 @@ def _explain(error: Exception, host: str) -> SignInError:
     # GnuTLS says no more of a certificate than that its error is unknown.
     if any(word in why for word in ("certificate", "TLS", "unknown error code")):
         return SignInError(
-            "No TLS connection with the directory “{host}” ({why}). Expected: a certificate of this very name, from an "
-            "authority in the settings or of the system.",
+            "No TLS connection with the directory “{host}” ({why}). Expected: a certificate of this very name that is "
+            "valid now, from an authority in the settings or of the system.",
             host=host,
             why=why,
         )
@@ -198,12 +207,14 @@ def _explain(error: Exception, host: str) -> SignInError:
 
 
 def _search(connection: "LDAPObject", base: str, filter_: str, attributes: list[str], most: int = 2) -> list[Any]:
+    """The first of those that the filter finds."""
     import ldap
 
-    try:
-        found = connection.search_ext_s(base, ldap.SCOPE_SUBTREE, filter_, attributes, sizelimit=most)
-    except ldap.SIZELIMIT_EXCEEDED:
-        return [("", {})] * most
+    message = connection.search_ext(base, ldap.SCOPE_SUBTREE, filter_, attributes, sizelimit=most)
+    found: list[Any] = []
+    with suppress(ldap.SIZELIMIT_EXCEEDED):
+        while (answer := connection.result(message, all=0, timeout=NETWORK_SECONDS))[1]:
+            found += answer[1]
     return [(name, entry) for name, entry in found if name is not None]  # without references to other servers
 
 
@@ -221,10 +232,9 @@ def _find_person(
 
 def _wanted_attributes(provider: IdentityProvider) -> list[str]:
     """What accounts are made of, and what the provider's rules look at; nothing else is asked for."""
-    rules = provider.access_rules.values_list("claim", flat=True)
-    chosen = {provider.settings["subject_attribute"], provider.match_claim, provider.student_number_claim, *rules}
+    chosen = {provider.settings["subject_attribute"], *claims_looked_at(provider)}
     known = {name for names in OTHER_NAMES.values() for name in names if ":" not in name}
-    return sorted((chosen | known) - {""} - set(OTHER_NAMES))
+    return sorted((chosen | known) - set(OTHER_NAMES))
 
 
 def _find_groups(provider: IdentityProvider, connection: "LDAPObject", name: str, username: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,12 +29,14 @@ class Finding:
     text: LocalizedMessage
 
 
-def _good(template: str, **values: object) -> Finding:
-    return Finding(True, localize(Message(template, **values)))
+def good(message: Message) -> Finding:
+    """What is as it should be."""
+    return Finding(True, localize(message))
 
 
-def _bad(template: str, **values: object) -> Finding:
-    return Finding(False, localize(Message(template, **values)))
+def bad(message: Message) -> Finding:
+    """What is not."""
+    return Finding(False, localize(message))
 
 
 def check_oidc(request: HttpRequest, provider: IdentityProvider) -> list[Finding]:
@@ -50,47 +51,52 @@ def check_oidc(request: HttpRequest, provider: IdentityProvider) -> list[Finding
 
 def _findings(request: HttpRequest, provider: IdentityProvider) -> Iterator[Finding]:
     answer, metadata = fetch_metadata(str(provider.settings["issuer"]))
-    yield _good("The issuer answers, and calls itself as it is entered here.")
-    yield _check_clock(answer)
+    yield good(Message("The issuer answers, and calls itself as it is entered here."))
+    yield check_clock(answer, LEEWAY_SECONDS)
     keys = fetch_keys(metadata)
     try:
         KeySet.import_key_set(keys)  # type: ignore[arg-type]
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        yield _bad("Its keys can't be read ({why}).", why=type(error).__name__)
+        yield bad(Message("Its keys can't be read ({why}).", why=type(error).__name__))
     else:
-        yield _good("Its keys can be read: {n}.", n=len(keys["keys"]))
+        yield good(Message("Its keys can be read: {n}.", n=len(keys["keys"])))
     yield from _check_metadata(metadata)
     yield _check_client(request, provider, metadata)
 
 
-def _check_clock(answer: Answer) -> Finding:
-    try:
-        there = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return _bad("It does not say what time it is there (header Date). Compare both clocks yourself.")
-    seconds = round((there - timezone.now()).total_seconds())
-    if abs(seconds) > LEEWAY_SECONDS:
-        return _bad(
-            "Its clock is {seconds} seconds ahead of this server's; {most} are allowed. Set both by NTP.",
-            seconds=seconds,
-            most=LEEWAY_SECONDS,
+def check_clock(answer: Answer, most: int) -> Finding:
+    """Whether the clock there and this server's are that many seconds apart at most."""
+    if answer.date is None:
+        return bad(Message("It does not say what time it is there (header Date). Compare both clocks yourself."))
+    seconds = round((answer.date - timezone.now()).total_seconds())
+    if abs(seconds) > most:
+        return bad(
+            Message(
+                "Its clock is {seconds} seconds ahead of this server's; {most} are allowed. Set both by NTP.",
+                seconds=seconds,
+                most=most,
+            )
         )
-    return _good("Both clocks agree: {seconds} seconds apart.", seconds=abs(seconds))
+    return good(Message("Both clocks agree: {seconds} seconds apart.", seconds=abs(seconds)))
 
 
 def _check_metadata(metadata: dict[str, Any]) -> Iterator[Finding]:
     challenges = metadata.get("code_challenge_methods_supported")
     if isinstance(challenges, list) and "S256" not in challenges:
-        yield _bad("It does not offer PKCE with S256. Received: {received}.", received=", ".join(map(str, challenges)))
+        yield bad(
+            Message("It does not offer PKCE with S256. Received: {received}.", received=", ".join(map(str, challenges)))
+        )
     signs = metadata.get("id_token_signing_alg_values_supported")
     if isinstance(signs, list) and not set(ALGORITHMS) & {str(name) for name in signs}:
-        yield _bad(
-            "It signs in no way that is accepted. Expected: one of {expected}. Received: {received}.",
-            expected=", ".join(ALGORITHMS),
-            received=", ".join(map(str, signs)),
+        yield bad(
+            Message(
+                "It signs in no way that is accepted. Expected: one of {expected}. Received: {received}.",
+                expected=", ".join(ALGORITHMS),
+                received=", ".join(map(str, signs)),
+            )
         )
     if metadata.get("backchannel_logout_supported") is not True:
-        yield _good("It does not say that it ends sessions here (back-channel logout): they end by themselves.")
+        yield good(Message("It does not say that it ends sessions here (back-channel logout): they end by themselves."))
 
 
 def _check_client(request: HttpRequest, provider: IdentityProvider, metadata: dict[str, Any]) -> Finding:
@@ -107,12 +113,14 @@ def _check_client(request: HttpRequest, provider: IdentityProvider, metadata: di
     answer, body = fetch_json("POST", metadata["token_endpoint"], headers=headers, body=urlencode(form).encode())
     error = str(body.get("error", "-"))[:100]
     if error == "invalid_grant":
-        return _good("It knows this client and its secret.")
+        return good(Message("It knows this client and its secret."))
     if error in ("invalid_client", "unauthorized_client") or answer.status == UNAUTHORIZED:
-        return _bad("It does not know this client, or the secret is another one ({error}).", error=error)
-    return _bad(
-        "It answered {status} ({error}) to a code that is none. Expected: invalid_grant. A sign-in may work all the "
-        "same: try one.",
-        status=answer.status,
-        error=error,
+        return bad(Message("It does not know this client, or the secret is another one ({error}).", error=error))
+    return bad(
+        Message(
+            "It answered {status} ({error}) to a code that is none. Expected: invalid_grant. A sign-in may work all "
+            "the same: try one.",
+            status=answer.status,
+            error=error,
+        )
     )

@@ -44,7 +44,7 @@ def fetch_json(method: str, url: str, **options: Any) -> tuple[Answer, dict[str,
         raise SignInError(error.message) from error
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     return answer, body if isinstance(body, dict) else {}
 

@@ -20,6 +20,12 @@ def login_buttons() -> QuerySet[IdentityProvider]:
     return active_providers().filter(kind__in=BUTTONS)
 
 
+def claims_looked_at(provider: IdentityProvider) -> set[str]:
+    """The claims that the provider's settings and rules name."""
+    rules = provider.access_rules.values_list("claim", flat=True)
+    return {provider.match_claim, provider.student_number_claim, *rules} - {""}
+
+
 def provider_of_session(request: HttpRequest) -> IdentityProvider | None:
     """The provider by which this session began, if it is there still."""
     key = request.session.get(LOGIN_KEY, {}).get("provider")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from campus.accounts.roles import is_administrator
-from campus.identity.checks import check_ldap, check_saml
+from campus.identity.checks import check_ldap, check_past_sign_ins, check_saml
 from campus.identity.models import ExternalIdentity, FailedSignIn, IdentityProvider, load_claims
 from campus.identity.oidc import flatten_claims
 from campus.identity.oidc_check import Finding, check_oidc
@@ -83,7 +83,9 @@ def test_page(request: HttpRequest, pk: Any) -> HttpResponseBase:
         **admin.site.each_context(request),
         "title": _("Test of %(provider)s") % {"provider": provider},
         "provider": provider,
-        "findings": check(request, provider) if check and request.method == "POST" else None,
+        "findings": [*check(request, provider), *check_past_sign_ins(provider)]
+        if check and request.method == "POST"
+        else None,
     }
     return TemplateResponse(request, "admin/rollcall/sign_in_test.html", context)
 

@@ -1,19 +1,30 @@
 """Name and password checked by OpenLDAP's server."""
 
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
 from campus.accounts.recent_login import CONFIRMED_KEY
 from campus.accounts.roles import Role, assigned_role
-from campus.identity.ldap import check_password, count_people
+from campus.identity.checks import check_ldap
+from campus.identity.ldap import check_password
 from campus.identity.models import ExternalIdentity, FailedSignIn, IdentityProvider
 from campus.identity.provider_settings import settings_form
 from campus.identity.sign_in import SignInError
 from tests.campus.conftest import World
+from tests.servers.rest import Reply, rest_server
 from tests.servers.slapd import ADMIN, ADMIN_PASSWORD, BASE, PASSWORD, Slapd
 from tests.servers.stores import Missing, free_port
 
@@ -100,22 +111,57 @@ def test_an_account_for_emergencies_logs_in_while_the_directory_is_down(director
     assert "could not be reached" in str(failed.error)
 
 
-def test_administrators_read_what_is_wrong_with_the_settings(directory: IdentityProvider, slapd: Slapd):
-    assert count_people(directory) == 2
+def expired_certificate(folder: Path) -> Path:
+    """Of this machine, and its key: as one looks that is valid by a clock that is a day behind."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=9)).not_valid_after(now - timedelta(hours=1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "expired.pem").write_bytes(made.public_bytes(pem) + private)
+    return folder / "expired.pem"
+
+
+def findings(directory: IdentityProvider) -> tuple[list[bool], str]:
+    """What "Test it" says: which of it is good, and the last sentence."""
+    found = check_ldap(HttpRequest(), directory)
+    return [finding.is_good for finding in found], str(found[-1].text)
+
+
+def test_administrators_read_what_is_wrong_with_the_settings(directory: IdentityProvider, slapd: Slapd, tmp_path: Path):
+    assert findings(directory)[0] == [True, True]
     good = dict(directory.settings)
+    expired = expired_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(expired)
     for changed, secret, why in (
         ({"ca_certificate": ""}, ADMIN_PASSWORD, "No TLS connection"),
         ({"server": f"ldap://localhost:{slapd.port}"}, ADMIN_PASSWORD, "No TLS connection"),
         ({}, "wrong", "does not accept the account"),
         ({"people_base": "ou=nowhere,dc=example,dc=edu"}, ADMIN_PASSWORD, "base or filter"),
+        ({"groups_base": "ou=nowhere,dc=example,dc=edu"}, ADMIN_PASSWORD, "base or filter"),
         ({"server": "ldap://10.1.2.3"}, ADMIN_PASSWORD, "ROLLCALL_CONNECTION_NETWORKS"),
     ):
         directory.settings, directory.secret = good | changed, secret
-        with pytest.raises(SignInError, match=why):
-            count_people(directory)
+        are_good, text = findings(directory)
+        assert (are_good, why in text) == ([False], True), text
+    with rest_server(lambda _asked: Reply(), tls=context) as address:
+        directory.settings = good | {"server": address.replace("https", "ldaps"), "ca_certificate": expired.read_text()}
+        assert "that is valid now" in findings(directory)[1]
     directory.settings, directory.secret = good | {"subject_attribute": "employeeID"}, ADMIN_PASSWORD
     with pytest.raises(SignInError, match=r"“employeeID” is missing\. Received: cn, .*uid"):
         check_password(directory, "ada", PASSWORD)
+    for changed, why in (
+        ({"subject_attribute": "employeeID"}, "None of 1 people had “employeeID”"),
+        ({"people_filter": "(sAMAccountName={user})"}, "The filter finds nobody"),
+    ):
+        directory.settings = good | changed
+        assert (findings(directory)[0], why in findings(directory)[1]) == ([True, False], True)
+    directory.settings, directory.student_number_claim = good, "matriculation"
+    assert "None of 1 people had “matriculation”" in findings(directory)[1]
     for server in ("https://x", "ldap:///", "ldap://a/b", "ldap://u:p@host", "ldap://host:99999"):
         assert "server" in settings_form("ldap", good | {"server": server}).errors
     assert "people_filter" in settings_form("ldap", good | {"people_filter": "(uid=*)"}).errors
