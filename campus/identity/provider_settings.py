@@ -65,6 +65,15 @@ class SamlSettings(ProviderSettings):
         assume_scheme="https",
         help_text=_("Such as https://service.seamlessaccess.org/ds/."),
     )
+    home_scope = forms.CharField(
+        label=_("Federation: scope of your own university"),
+        required=False,
+        max_length=255,
+        help_text=_(
+            "Such as example.edu. Of all others, nothing is read but names, e-mail addresses and what has a scope: no "
+            "user name, student number or group."
+        ),
+    )
     signing_certificate = forms.CharField(
         label=_("Certificate that signs the metadata (PEM)"),
         required=False,
@@ -85,6 +94,9 @@ class SamlSettings(ProviderSettings):
     privacy_url = forms.URLField(
         label=_("Address of the privacy statement"), required=False, max_length=1000, assume_scheme="https"
     )
+
+    def clean_home_scope(self) -> str:
+        return str(self.cleaned_data["home_scope"]).strip().lower()
 
     def clean_signing_certificate(self) -> str:
         return _checked_certificate(str(self.cleaned_data["signing_certificate"]))

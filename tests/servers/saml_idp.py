@@ -4,6 +4,7 @@ discovery). It lets everybody in at once, as `attributes`.
 
 import tempfile
 import threading
+import time
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -42,6 +43,7 @@ class SamlIdp:
     answers: list[str]
     logged_out: list[str]
     is_down: bool
+    ahead: float  # seconds by which its clock is
 
     def __init__(self, *, host: str = "127.0.0.1") -> None:
         self.folder = Path(tempfile.mkdtemp())
@@ -73,6 +75,7 @@ class SamlIdp:
             "answers": [],  # responses, as the browser posts them
             "logged_out": [],  # kinds of messages that said so
             "is_down": False,
+            "ahead": 0.0,
         }
 
     def _build(self) -> None:
@@ -231,6 +234,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.idp.ahead)
 
     def log_message(self, *_: object) -> None:
         pass

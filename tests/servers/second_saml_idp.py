@@ -47,7 +47,7 @@ ASSERTION = """<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion
   <saml:Conditions NotBefore="{not_before}" NotOnOrAfter="{until}">
     <saml:AudienceRestriction><saml:Audience>{audience}</saml:Audience></saml:AudienceRestriction>
   </saml:Conditions>
-  <saml:AuthnStatement AuthnInstant="{now}" SessionIndex="s1">
+  <saml:AuthnStatement AuthnInstant="{authenticated}" SessionIndex="s1">
     <saml:AuthnContext><saml:AuthnContextClassRef>{context}</saml:AuthnContextClassRef></saml:AuthnContext>
   </saml:AuthnStatement>
   <saml:AttributeStatement>{attributes}</saml:AttributeStatement>
@@ -97,6 +97,7 @@ class SecondSamlIdp:
             "audience": sp,
             "context": "https://refeds.org/profile/mfa",
             "now": _text(now),
+            "authenticated": _text(now),
             "not_before": _text(now - timedelta(seconds=5)),
             "until": _text(now + timedelta(minutes=5)),
             "attributes": "".join(ATTRIBUTE.format(name=name, value=value) for name, value in attributes.items()),

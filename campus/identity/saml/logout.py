@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from campus.accounts.models import LoginSession
 from campus.common.site_address import site_address
@@ -136,10 +137,13 @@ def _end(provider: IdentityProvider, site: str, request: Element, idp: IdpMetada
             expected=where.logout,
             received=request.get("Destination"),
         )
-    for name in ("IssueInstant", "NotOnOrAfter"):
-        if request.get(name) and (fault := find_wrong_time(name, request.get(name, ""))):
-            raise fault
     now = timezone.now()
+    for name in ("IssueInstant", "NotOnOrAfter"):
+        if (name == "IssueInstant" or request.get(name)) and (fault := find_wrong_time(name, request.get(name, ""))):
+            raise fault
+    issued = parse_datetime(request.get("IssueInstant", ""))
+    if issued is None or issued < now - REQUEST_LIFETIME:  # by then, it is forgotten that it was used
+        raise SignInError("The logout request is older than a day.")
     if not use_once("saml-logout", idp.entity_id, request.get("ID"), until=now + REQUEST_LIFETIME):
         raise SignInError("The logout request was used before.")
     name_id = request.findtext(f"{SAML}NameID", "").strip()

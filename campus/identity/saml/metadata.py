@@ -6,14 +6,15 @@ https://datatracker.ietf.org/doc/draft-young-md-query-saml/
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
+from cryptography import x509
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from campus.common.outgoing_http import OutgoingError, request
+from campus.common.outgoing_http import Answer, OutgoingError, request
 from campus.identity.models import IdentityProvider, SamlMetadata
 from campus.identity.saml import messages
 from campus.identity.sign_in import SignInError
@@ -79,6 +80,11 @@ def known_metadata(provider: IdentityProvider, entity_id: str) -> IdpMetadata:
 
 def fetch_metadata(provider: IdentityProvider, entity_id: str = "") -> IdpMetadata:
     """Fetch, check and keep them. Raises OutgoingError and SignInError."""
+    return keep_metadata(provider, ask_for_metadata(provider, entity_id), entity_id)
+
+
+def ask_for_metadata(provider: IdentityProvider, entity_id: str = "") -> Answer:
+    """What their server answers. Raises OutgoingError and SignInError."""
     mdq_url = provider.settings.get("mdq_url", "")
     url = (
         f"{mdq_url.rstrip('/')}/entities/{quote(entity_id, safe='')}" if mdq_url else provider.settings["metadata_url"]
@@ -94,6 +100,12 @@ def fetch_metadata(provider: IdentityProvider, entity_id: str = "") -> IdpMetada
         raise SignInError("The federation does not know “{entity}”.", entity=entity_id)
     if not answer.is_success:
         raise SignInError("The server of the metadata answered {status}.", status=answer.status)
+    return answer
+
+
+def keep_metadata(provider: IdentityProvider, answer: Answer, entity_id: str = "") -> IdpMetadata:
+    """Those of an answer, once they were checked. Raises SignInError."""
+    mdq_url = provider.settings.get("mdq_url", "")
     metadata = read_metadata(answer.body, certificate=provider.settings.get("signing_certificate", ""))
     if mdq_url and metadata.entity_id != entity_id:
         raise SignInError(
@@ -103,10 +115,9 @@ def fetch_metadata(provider: IdentityProvider, entity_id: str = "") -> IdpMetada
         )
     now = timezone.now()
     row = {"xml": metadata.xml, "fetched_at": now, "checked_at": now}
-    if mdq_url:
-        SamlMetadata.objects.update_or_create(provider=provider, entity_id=entity_id, defaults=row)
-    else:
-        SamlMetadata.objects.update_or_create(provider=provider, defaults=row | {"entity_id": metadata.entity_id})
+    if not mdq_url:
+        SamlMetadata.objects.filter(provider=provider).exclude(entity_id=metadata.entity_id).delete()
+    SamlMetadata.objects.update_or_create(provider=provider, entity_id=metadata.entity_id, defaults=row)
     return metadata
 
 
@@ -128,26 +139,52 @@ def read_metadata(document: bytes, *, certificate: str = "") -> IdpMetadata:
         messages.check_signatures(root, [root])
         if not messages.has_valid_signature(document, root, [certificate]):
             raise SignInError("The metadata are not signed by the key of the certificate in the settings.")
-    until = parse_datetime(root.get("validUntil", ""))
+    until = _moment(root.get("validUntil", ""))
     if until and until < timezone.now():
         raise SignInError("The metadata were valid until {until}.", until=until)
     certificates = [
-        f"-----BEGIN CERTIFICATE-----\n{''.join((element.text or '').split())}\n-----END CERTIFICATE-----\n"
+        pem
         for key in descriptor.findall(f"{MD}KeyDescriptor")
         if key.get("use") != "encryption"
         for element in key.iter(f"{messages.DS}X509Certificate")
+        if (pem := _certificate(element.text or ""))
     ]
     if not certificates:
         raise SignInError(
             "The metadata of {entity} have no certificate to check signatures with.", entity=root.get("entityID")
         )
+    try:
+        xml = document.decode()
+    except UnicodeDecodeError as error:
+        raise SignInError("The metadata are not in UTF-8.") from error
     scopes = [scope for parent in (root, descriptor) for scope in parent.findall(f"{MD}Extensions/{SHIBMD_SCOPE}")]
     return IdpMetadata(
         entity_id=root.get("entityID", ""),
-        xml=document.decode(),
+        xml=xml,
         scopes=frozenset(
             (scope.text or "").strip().lower() for scope in scopes if scope.get("regexp") not in ("true", "1")
         ),
         certificates=tuple(certificates),
         valid_until=until,
     )
+
+
+def _moment(text: str) -> datetime | None:
+    """Until when they are valid. Raises SignInError."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if text and moment is None:
+        raise SignInError("The metadata are valid until “{text}”, which is no time.", text=text[:50])
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _certificate(text: str) -> str:
+    """In PEM; "" for what is none."""
+    pem = f"-----BEGIN CERTIFICATE-----\n{''.join(text.split())}\n-----END CERTIFICATE-----\n"
+    try:
+        x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return ""
+    return pem

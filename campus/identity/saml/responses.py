@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from campus.identity.claim_names import with_standard_names
+from campus.identity.claim_names import OTHER_NAMES, with_standard_names
 from campus.identity.models import IdentityProvider
 from campus.identity.one_time import use_once
 from campus.identity.saml import messages
@@ -24,6 +24,10 @@ BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 PERSISTENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 SCOPED: Final = {
     *("pairwise-id", "subject-id", "eduPersonPrincipalName", "eduPersonUniqueId", "eduPersonScopedAffiliation"),
+}
+# Of other universities in a federation, no more is read: their word for a number or a group here is nobody's.
+OF_ANYBODY: Final = {
+    name for known in ("email", "given_name", "family_name", "name") for name in (known, *OTHER_NAMES[known])
 }
 NAME_ID, SESSION_INDEX, IDP = "saml-name-id", "saml-session-index", "saml-idp"  # what a session keeps for its logout
 MAX_NAME_ID_LENGTH: Final = 2000
@@ -79,7 +83,7 @@ def read_response(
     until = timezone.now() + timedelta(days=1)
     if not use_once("saml", idp.entity_id, response.assertion.id, until=until):
         raise SignInError("The assertion was used before.")
-    return _assertion(response, idp, is_federation=bool(provider.settings.get("mdq_url")))
+    return _assertion(response, idp, provider.settings)
 
 
 def session_name(name_id: str, session_index: str = "") -> str:
@@ -170,7 +174,11 @@ def _find_fault(
             for name in ("NotBefore", "NotOnOrAfter")
             for element in (confirmations[0], *assertion.findall(f"{SAML}Conditions"))
         ),
-        *((element, "SessionNotOnOrAfter") for element in assertion.findall(f"{SAML}AuthnStatement")),
+        *(
+            (element, name)
+            for name in ("AuthnInstant", "SessionNotOnOrAfter")
+            for element in assertion.findall(f"{SAML}AuthnStatement")
+        ),
     ]
     for element, name in times:
         if element.get(name) and (fault := find_wrong_time(name, element.get(name, ""))):
@@ -209,7 +217,8 @@ def _mismatch(name: str, expected: str, received: str | None) -> SignInError:
     )
 
 
-def _assertion(response: Any, idp: IdpMetadata, *, is_federation: bool) -> Assertion:
+def _assertion(response: Any, idp: IdpMetadata, settings: Mapping[str, Any]) -> Assertion:
+    is_federation = bool(settings.get("mdq_url"))
     statement = response.assertion.authn_statement[0]
     name_id = response.name_id
     attributes = {
@@ -217,6 +226,8 @@ def _assertion(response: Any, idp: IdpMetadata, *, is_federation: bool) -> Asser
         for name, values in (response.ava or {}).items()
     }
     claims, foreign = _without_foreign_scopes(attributes, idp.scopes, is_federation)
+    if is_federation and settings.get("home_scope") not in idp.scopes:
+        claims = {name: values for name, values in claims.items() if name in SCOPED | OF_ANYBODY}
     subject = next((claims[name][0] for name in ("pairwise-id", "subject-id") if claims.get(name)), "")
     if not subject and name_id is not None and name_id.format == PERSISTENT:
         subject = (name_id.text or "").strip()

@@ -14,6 +14,7 @@ from campus.identity.claim_names import OTHER_NAMES
 from campus.identity.models import IdentityProvider
 from campus.identity.saml.keys import key_pair
 from campus.identity.saml.metadata import IdpMetadata
+from campus.identity.selectors import claims_looked_at
 from campus.identity.sign_in import SignInError
 
 if TYPE_CHECKING:
@@ -65,9 +66,7 @@ def addresses(provider: IdentityProvider, site: str) -> Addresses:
 
 def _attributes(provider: IdentityProvider) -> list[str]:
     """What is asked of the identity provider: also what its own settings and rules look at."""
-    rules = provider.access_rules.values_list("claim", flat=True)
-    looked_at = {provider.student_number_claim, provider.match_claim, *rules} - {""}
-    names = {OTHER_NAMES.get(name, (name,))[0] for name in looked_at}
+    names = {OTHER_NAMES.get(name, (name,))[0] for name in claims_looked_at(provider)}
     return [*ATTRIBUTES, *sorted(names.difference(ATTRIBUTES))]
 
 

@@ -1,8 +1,13 @@
 """Sign-in and logout by SAML, with an identity provider on pysaml2 that answers over HTTP."""
 
+import re
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -17,10 +22,14 @@ from urllib3 import request as fetch
 from campus.accounts.models import LoginSession
 from campus.accounts.recent_login import CONFIRMED_KEY
 from campus.accounts.roles import Role
+from campus.accounts.services import set_role
 from campus.identity.models import ExternalIdentity, FailedSignIn, IdentityProvider, SamlMetadata
 from campus.identity.provider_settings import settings_form
+from campus.identity.services import save_provider
 from tests.campus.conftest import World
+from tests.servers.rest import Reply, rest_server
 from tests.servers.saml_idp import SamlIdp
+from tests.servers.stores import certificate
 
 SITE = "https://rollcall.example.edu"
 
@@ -235,3 +244,72 @@ def test_a_logout_here_ends_the_session_there(provider: IdentityProvider, idp: S
     assert "_auth_user_id" not in client.session
     back = client.get(reverse("saml-logout", args=["university"]), {"SAMLResponse": "x"})
     assert back["Location"] == reverse("login")
+
+
+def test_administrators_read_what_is_wrong_with_the_settings(
+    world: World, provider: IdentityProvider, idp: SamlIdp, client: Client, tmp_path: Path
+):
+    set_role(user=world.registrar, role=Role.ADMINISTRATOR)
+    client.force_login(world.registrar)
+
+    def test(**settings: str) -> str:
+        """What "Test it" says."""
+        IdentityProvider.objects.filter(pk=provider.pk).update(settings=provider.settings | settings)
+        page = client.post(f"/admin/identity/identityprovider/{provider.pk}/test/").content.decode()
+        return " ".join(unescape(re.sub("<[^>]+>", " ", page.partition('class="findings"')[2])).split())
+
+    said = test()
+    assert f"The metadata of {idp.entity_id} can be read. They have 1 keys." in said
+    assert "Both clocks agree" in said
+    assert "A sign-in can begin there." in said
+    assert " wrong " not in said
+    for hours in (-2, 2):
+        idp.ahead = hours * 3600
+        assert re.search(rf"wrong Its clock is {'-' * (hours < 0)}(7200|7199|7201) seconds ahead", test())
+    idp.ahead = 0
+    assert "not signed by the key of the certificate" in test(signing_certificate=idp.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(tmp_path))
+    with rest_server(lambda _asked: Reply(), tls=context) as address:
+        assert "The certificate of “127.0.0.1” is not accepted" in test(metadata_url=address)
+    with rest_server(lambda _asked: Reply(b"<html/>")) as address:
+        assert "Expected: metadata of one identity provider" in test(metadata_url=address)
+    assert "could not be reached" in test(metadata_url=address)
+    federation = {"metadata_url": "", "mdq_url": f"{idp.url}/mdq"}
+    assert "The federation's query service answers." in test(**federation)
+    idp.is_down = True
+    assert "answered 503" in test(**federation)
+    idp.is_down = False
+    # What the settings look at, and nobody had.
+    test()
+    assert sign_in(Client(), idp).status_code == 302
+    assert "The latest sign-ins had all that the settings and rules look at." in test()
+    IdentityProvider.objects.filter(pk=provider.pk).update(student_number_claim="schacPersonalUniqueCode")
+    assert "None of 1 people had “schacPersonalUniqueCode”" in test()
+
+
+def test_a_secret_that_is_typed_in_does_not_take_the_place_of_our_key(provider: IdentityProvider, client: Client):
+    key = IdentityProvider.objects.get().secret
+    save_provider(provider=IdentityProvider.objects.get(), secret="typed by the browser")
+    assert IdentityProvider.objects.get().secret == key != ""
+
+
+def test_another_address_of_the_metadata_counts_at_once(provider: IdentityProvider, idp: SamlIdp):
+    for number in range(2):  # as a federation leaves them
+        SamlMetadata.objects.create(
+            provider=provider, entity_id=str(number), xml="", fetched_at=timezone.now(), checked_at=timezone.now()
+        )
+    save_provider(provider=IdentityProvider.objects.get())
+    assert "/sso" in ask(Client())
+    assert [row.entity_id for row in SamlMetadata.objects.all()] == [idp.entity_id]
+
+
+def test_a_logout_request_is_refused_when_it_is_old(provider: IdentityProvider, idp: SamlIdp, client: Client):
+    sign_in(client, idp)
+    soap = reverse("saml-logout-soap", args=["university"])
+    with patch("saml2.entity.instant", lambda: "2026-01-01T00:00:00Z"):
+        envelope = idp.logout_request(SITE + soap, BINDING_SOAP)
+    assert "2026-01-01" in envelope
+    answer = client.post(soap, envelope, content_type="text/xml")
+    assert answer.status_code == 400
+    assert LoginSession.objects.filter(provider=provider.pk).exists()

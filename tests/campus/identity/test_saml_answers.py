@@ -23,6 +23,8 @@ STRANGER = SecondSamlIdp()
 REQUEST = "id-question"
 EPPN = "urn:oid:1.3.6.1.4.1.5923.1.1.1.6"
 MAIL = "urn:oid:0.9.2342.19200300.100.1.3"
+UID = "urn:oid:0.9.2342.19200300.100.1.1"
+NUMBER = "urn:oid:1.3.6.1.4.1.25178.1.2.14"
 
 
 @pytest.fixture
@@ -189,6 +191,55 @@ def test_addresses_of_a_foreign_domain_are_not_verified_in_a_federation(read: Re
     claims = read(attributes=attributes, id="a2").claims
     assert claims["email_verified"] == ["false"]
     assert "eduPersonPrincipalName" not in claims
+
+
+def test_of_other_universities_of_a_federation_no_number_and_no_group_is_read(read: Read, provider: IdentityProvider):
+    """Else whoever runs an identity provider somewhere could send in a student of ours."""
+    number = "urn:schac:personalUniqueCode:de:first.example.org:Matrikelnummer:4711"
+    attributes = {SUBJECT_ID: "grace@second.example.org", MAIL: "grace@second.example.org", UID: "own", NUMBER: number}
+    for home_scope, id_, expected in (
+        ("", "a1", set()),
+        ("first.example.org", "a2", set()),
+        ("second.example.org", "a3", {"uid", "schacPersonalUniqueCode", "preferred_username"}),
+    ):
+        provider.settings = {"mdq_url": "https://mdq.example.org", "home_scope": home_scope}
+        claims = read(attributes=attributes, id=id_).claims
+        assert {"uid", "schacPersonalUniqueCode", "preferred_username"} & {*claims} == expected
+        assert {"subject-id", "email"} <= {*claims}
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01T00:00:00", "2026-99-01T00:00:00Z", "now"])
+def test_the_moment_of_the_password_has_to_be_one(read: Read, moment: str):
+    with pytest.raises(SignInError, match="AuthnInstant is wrong"):
+        read(authenticated=moment)
+
+
+def test_metadata_that_are_damaged_are_refused_with_a_sentence():
+    good = IDP.metadata
+    for wrong, why in (
+        (
+            good.replace("<md:EntityDescriptor ", '<md:EntityDescriptor validUntil="2026-99-01T00:00:00Z" ', 1),
+            "is no time",
+        ),
+        (
+            good.replace("<md:EntityDescriptor ", '<md:EntityDescriptor validUntil="2020-01-01T00:00:00" ', 1),
+            "valid until",
+        ),
+        (
+            re.sub(
+                "<ds:X509Certificate>.*?</ds:X509Certificate>",
+                "<ds:X509Certificate>AAAA</ds:X509Certificate>",
+                good,
+                flags=re.DOTALL,
+            ),
+            "no certificate",
+        ),
+    ):
+        assert wrong != good
+        with pytest.raises(SignInError, match=why):
+            read_metadata(wrong.encode())
+    with pytest.raises(SignInError, match="not in UTF-8"):
+        read_metadata(good.encode("utf-16"))
 
 
 def test_metadata_have_to_be_signed_by_the_federation():
