@@ -1,5 +1,6 @@
 """Recorders, with servers that speak as they do: exactly a lecture's minutes are fetched, whatever breaks meanwhile."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -241,6 +242,7 @@ def test_hostile_answers_are_refused(recorder: NetworkVideoRecorder, source: Sou
     for answer, refusal in (
         (bomb, "not what this kind"),
         ("<Time>", "not what this kind"),
+        ('<?xml version="1.0" encoding="nope"?><Time/>', "not what this kind"),
         ("a" * 5_000_000, "too long"),
     ):
         recorder.hostile_answer = answer
@@ -319,6 +321,38 @@ class TestOnvif:
         collect_footage()
         run(jobs.FETCH, fetch, broken.pk)
         assert [seconds_shown(file) for file in source.footage_files.order_by("starts_at")] == self.PARTS
+
+    @pytest.mark.parametrize(
+        ("name", "answer"),
+        [
+            ("GetReplayUri", "<w:Uri>rtsp://[x/replay</w:Uri>"),
+            ("GetReplayUri", "<w:Uri>rtsp://192.0.2.7:99999/</w:Uri>"),
+            ("GetServices", "<w:Service><w:XAddr>http://[x/</w:XAddr></w:Service>"),
+            ("GetServices", "</w:GetServicesResponse>"),
+        ],
+    )
+    def test_strange_answers_are_said(
+        self, server: OnvifRecorder, lecture: Lecture, name: str, answer: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = create_source(server, TOKEN)
+        known = server.soap
+        wrong = f'<w:{name}Response xmlns:w="urn:x">{answer}</w:{name}Response>'
+        monkeypatch.setattr(server, "soap", lambda body: wrong if f"<{name} " in body else known(body))
+        collect(source)
+        source.refresh_from_db()
+        errors = [str(source.error), *(str(file.error) for file in source.footage_files.all())]
+        assert any("not what this kind of recorder sends" in error for error in errors), errors
+
+    def test_recordings_of_no_time_are_passed_over(
+        self, server: OnvifRecorder, lecture: Lecture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = create_source(server, TOKEN)
+        known = server.soap
+        wrong = "<tt:EarliestRecording>0001-01-01T00:00:00+14:00<"
+        monkeypatch.setattr(
+            server, "soap", lambda body: re.sub("<tt:EarliestRecording>[^<]*<", wrong, known(body) or "")
+        )
+        assert list_recordings(source, [ChannelSpan(TOKEN, lecture.starts_at, lecture.ends_at)]) == []
 
     def test_a_wrong_password_is_said(self, server: OnvifRecorder) -> None:
         source = create_source(server, TOKEN)

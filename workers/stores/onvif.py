@@ -84,14 +84,17 @@ class Onvif(HttpRecorder):
         token = escape(unquote(quoted))
         body = f"<StreamSetup>{setup}</StreamSetup><RecordingToken>{token}</RecordingToken>"
         self.clock()
-        uri = urlsplit(
-            text_of(self._call(REPLAY, f"<GetReplayUri>{body}</GetReplayUri>"), ".//GetReplayUriResponse/Uri")
-        )
+        answer = self._call(REPLAY, f"<GetReplayUri>{body}</GetReplayUri>")
+        try:
+            uri = urlsplit(text_of(answer, ".//GetReplayUriResponse/Uri"))
+            port = uri.port or 554
+        except ValueError as error:
+            raise StoreUnavailable(NOT_ITS_KIND) from error
         if uri.scheme != "rtsp":
             raise StoreUnavailable(NOT_ITS_KIND)
         target = Target(
             address=self.address.ips[0],
-            port=uri.port or 554,
+            port=port,
             path=uri.path + (f"?{uri.query}" if uri.query else ""),
             username=self.username,
             password=self.password,
@@ -139,7 +142,8 @@ class Onvif(HttpRecorder):
         if not self.services:
             body = "<GetServices><IncludeCapability>false</IncludeCapability></GetServices>"
             for item in self._call(DEVICE, body).iter("Service"):
-                self.services[text_of(item, "Namespace")] = urlsplit(text_of(item, "XAddr")).path
+                with suppress(ValueError):
+                    self.services[text_of(item, "Namespace")] = urlsplit(text_of(item, "XAddr")).path
         if service not in self.services:
             raise StoreUnavailable(NOT_ITS_KIND)  # the device does not store what it sees
         return self.services[service]
@@ -156,7 +160,7 @@ class Onvif(HttpRecorder):
 
 
 def _moment(text: str) -> datetime | None:
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None

@@ -151,7 +151,7 @@ def parse_xml(body: bytes) -> Any:
     """The root element, whose tags have lost their namespaces. Raises StoreUnavailable."""
     try:
         root = ElementTree.fromstring(body)
-    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+    except (ElementTree.ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise StoreUnavailable(NOT_ITS_KIND) from error
     for element in root.iter():
         element.tag = str(element.tag).rpartition("}")[2]

@@ -185,6 +185,6 @@ def _certificate(text: str) -> str:
     pem = f"-----BEGIN CERTIFICATE-----\n{''.join(text.split())}\n-----END CERTIFICATE-----\n"
     try:
         x509.load_pem_x509_certificate(pem.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return ""
     return pem

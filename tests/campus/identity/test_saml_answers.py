@@ -78,7 +78,7 @@ def test_a_right_answer_is_believed_once(read: Read):
         ({"answered": "id-of-another"}, "InResponseTo is wrong"),
         ({"issuer": "https://elsewhere.example.org"}, "Issuer is wrong"),
         ({"clock": timedelta(hours=-1)}, r"NotOnOrAfter is \S+, and it is \S+ here: 3[23].. seconds"),
-        ({"clock": timedelta(minutes=10)}, "NotBefore is .* 59. seconds apart"),
+        ({"clock": timedelta(minutes=10)}, r"NotBefore is .* 5\d\d seconds apart"),
         ({"attributes": {MAIL: "grace@second.example.org"}, "name_id": ""}, "no lasting subject.*Received: mail"),
         ({"attributes": {SUBJECT_ID: "dean@first.example.org"}, "name_id": ""}, "Left out.*: subject-id"),
         ({"algorithm": "RSA_SHA1"}, "rsa-sha1. Expected: SHA-256"),
