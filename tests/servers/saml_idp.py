@@ -5,6 +5,7 @@ discovery). It lets everybody in at once, as `attributes`.
 import tempfile
 import threading
 import time
+from copy import deepcopy
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -154,7 +155,7 @@ class SamlIdp:
         received = self._read(query)
         details = self.saml.response_args(received.message, [BINDING_HTTP_POST])
         response = self.saml.create_authn_response(
-            self.attributes,
+            deepcopy(self.attributes),  # pysaml2 adds to the lists
             userid="ada",
             name_id=self.name_id,
             authn={"class_ref": self.context, "authn_auth": self.entity_id},
