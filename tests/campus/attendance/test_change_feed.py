@@ -142,8 +142,6 @@ def test_only_the_last_entry_of_a_row_is_kept(world: World) -> None:
     assert entries.count() == 1
 
 
-@pytest.mark.one_database  # CI skips none
-@pytest.mark.django_db(transaction=True)
 def test_triggers_are_made_anew_with_each_release(world: World) -> None:
     drop_feed_triggers()
     if connection.vendor == "sqlite":  # as another release had it
@@ -156,6 +154,8 @@ def test_triggers_are_made_anew_with_each_release(world: World) -> None:
     assert FeedEntry.objects.filter(kind="course", row_id=str(course.pk)).exists()
 
 
+@pytest.mark.one_database  # CI skips none
+@pytest.mark.django_db(transaction=True)
 def test_what_is_committed_late_is_not_missed() -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has one writer at a time")
