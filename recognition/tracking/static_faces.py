@@ -13,13 +13,16 @@ from recognition.tracking.person import Person
 STATIC_FACE_MAX_MOTION = 0.005
 STATIC_FACE_MIN_SAMPLES = 10
 STATIC_FACE_MAX_SHIFT = 0.03  # of a track's usual place from another's, in sides of the box
+# Cosine of a picture in one cell of a gallery view and in another: at least 0.997 in composed ones.
+SAME_PICTURE_MIN_SIMILARITY = 0.99
 
 
 def separate_static_faces(people: Sequence[Person], min_similarity: float) -> tuple[list[Person], list[Person]]:
     """The living people, and the static faces: those that did not move whenever they were seen.
 
     Whoever was seen in the same place in another posture at another time, and looks the same by a cosine above
-    `min_similarity`, was asleep.
+    `min_similarity`, was asleep. A picture that was still in several places, as in the cells of a gallery view, is
+    static whoever else was there.
     """
     if not any(is_motionless(person) for person in people):
         return list(people), []
@@ -31,16 +34,15 @@ def separate_static_faces(people: Sequence[Person], min_similarity: float) -> tu
         if not is_motionless(person):
             living.append(person)
             continue
-        looks_same = embeddings @ embeddings[i] > min_similarity
-        sightings = [people[j] for j in np.flatnonzero(is_near(boxes[i : i + 1], boxes)[0] & looks_same).tolist()]
+        similarity, is_here = embeddings @ embeddings[i], is_near(boxes[i : i + 1], boxes)[0]
+        sightings = [people[j] for j in np.flatnonzero(is_here & (similarity > min_similarity)).tolist()]
         never_moved = all(
             is_motionless(other) and not _is_displaced(person.median_box, other.median_box) for other in sightings
         )
-        # In a gallery view a picture hangs in one cell after the other.
-        sample_count = sum(
-            len(people[j].times) for j in np.flatnonzero(looks_same).tolist() if is_motionless(people[j])
-        )
-        is_static = never_moved and sample_count >= STATIC_FACE_MIN_SAMPLES
+        is_elsewhere = ~is_here & (similarity > SAME_PICTURE_MIN_SIMILARITY)
+        copies = [people[j] for j in np.flatnonzero(is_elsewhere).tolist() if is_motionless(people[j])]
+        sample_count = sum(len(other.times) for other in [*(sightings if never_moved else [person]), *copies])
+        is_static = (never_moved or bool(copies)) and sample_count >= STATIC_FACE_MIN_SAMPLES
         (static if is_static else living).append(person)
     return living, static
 

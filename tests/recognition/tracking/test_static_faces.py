@@ -1,5 +1,6 @@
 """Pictures of people in a recording: composed of real photos, with a sensor's noise and H.264."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from recognition.identification.vote import vote
 from recognition.media.video import plan_segments, probe
 from recognition.people_folder import photos_by_person
 from recognition.pipeline import check_enrolment_photo, process_segment
+from recognition.tracking.person import Person
+from recognition.tracking.static_faces import separate_static_faces
 from recognition.types import Attendance
+from tests.recognition import people
 
 HUNG, AWAKE, ASLEEP = "Tony_Blair", "Gerhard_Schroeder", "Serena_Williams"
 SECONDS, RATE, SIDE = 30, 5, 130
@@ -90,3 +94,17 @@ def test_people_who_sway_or_sleep_are_seen(attendance: Attendance) -> None:
 def test_a_portrait_and_a_face_on_a_slide_are_static_faces(attendance: Attendance) -> None:
     assert sorted(round(person.seconds) for person in attendance.unknown if person.is_static) == [len(SLIDE), SECONDS]
     assert [person for person in attendance.unknown if not person.is_static] == []
+
+
+def test_a_picture_that_changes_its_cell_is_static_though_a_look_alike_was_there() -> None:
+    def seen(who: int, begin: int, cell: int, *, still: bool) -> Person:
+        times = np.arange(begin, begin + 6.0)
+        track = people.track(who, times, x=100.0 * cell, seed=begin, spread=0.01 if still else 0.25)
+        return Person([replace(track, motion=0.001 if still else 0.2)])
+
+    avatar = [seen(1, 0, cell=0, still=True), seen(1, 10, cell=3, still=True)]
+    look_alike, too_short_to_tell = seen(1, 20, cell=0, still=False), seen(2, 0, cell=5, still=True)
+    others = [look_alike, too_short_to_tell]
+    living, static = separate_static_faces([*avatar, *others], min_similarity=0.5)
+    assert static == avatar
+    assert living == others
