@@ -49,7 +49,7 @@ def request(method: str, url: str, **options: Any) -> outgoing_http.Answer:
 
 
 def calls_left(connection: Connection) -> int:
-    """How many requests may be sent in this minute still."""
+    """How many more requests may be sent in this minute."""
     row = Connection.objects.only("kind", "calls_per_minute", "calls", "calls_minute").filter(pk=connection.pk).first()
     return max(row.call_limit - used_calls(row, _clock.now()), 0) if row else 0
 
