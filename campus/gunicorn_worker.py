@@ -10,6 +10,7 @@ import errno
 import re
 import socket
 import time
+from functools import partial
 from typing import Any, Final
 
 from gunicorn.http.unreader import SocketUnreader
@@ -58,6 +59,7 @@ class Worker(ThreadWorker):
         if not conn.initialized:
             conn.init()
             conn.parser.unreader = SteadyUnreader(conn.sock)
+            conn.close = partial(_close, conn.sock)
         try:
             is_there = self._collect(conn)
         except OSError:
@@ -116,10 +118,12 @@ class Worker(ThreadWorker):
             drained = DRAIN_BYTES
         except OSError:
             return False
-        if drained >= DRAIN_BYTES and time.monotonic() < conn.hang_up_deadline:
-            return _DEFER
-        conn.sock.close()
-        return False
+        return _DEFER if drained >= DRAIN_BYTES and time.monotonic() < conn.hang_up_deadline else False
+
+
+def _close(sock: Any, *, graceful: bool = False) -> None:
+    """Close a connection without waiting: `Worker` has waited for the client to hang up where that is due."""
+    sock.close()
 
 
 def _request_bytes(collected: bytes) -> int | None:
