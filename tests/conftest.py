@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -30,7 +31,7 @@ os.environ.setdefault("ROLLCALL_NETWORK_CACHE_DIR", str(REPOSITORY / "var" / "ne
 
 # Tests that ask the database nothing in which PostgreSQL and SQLite differ, or what others ask, too: they are marked
 # `one_database`, and .ci/run runs them with PostgreSQL alone.
-ONE_DATABASE = [
+ONE_DATABASE = (
     *("campus/accounts", "campus/api", "campus/attendance", "campus/biometrics", "campus/cctv", "campus/connections"),
     *("campus/consent", "campus/identity", "campus/outbox", "campus/privacy", "campus/recordings", "campus/web"),
     *("faults/test_camera_day.py", "faults/test_fetching_workers.py", "faults/test_marks.py", "faults/test_moments.py"),
@@ -39,17 +40,17 @@ ONE_DATABASE = [
     *("workers/test_fetch.py", "workers/test_learning.py", "workers/test_one_winner.py", "workers/test_recorders.py"),
     *("workers/test_picture_settings.py", "workers/test_stores.py", "workers/test_two_cameras.py"),
     *("workers/test_device_search.py", "workers/test_remote_storage.py", "workers/test_uploads_of_a_day.py"),
-]
+)
 
 # Files with tests that take long by themselves, the longest first. Each process begins with its share of them, so that
 # none is left alone with one when the others have ended.
-LONG = [
+LONG = (
     *("faults/test_workers.py", "deploy/test_releases.py", "e2e/test_whole_day.py", "e2e/test_every_page.py"),
     *("faults/test_camera_day.py", "faults/test_moments.py", "demo", "deploy/test_previous_release.py"),
     *("faults/test_database_outages.py", "faults/test_fetching_workers.py", "deploy/test_local.py"),
     *("e2e/test_university.py", "faults/test_marks.py"),
     *("recognition/cli/test_attend.py", "deploy/test_installation.py", "workers/test_two_cameras.py"),
-]
+)
 
 
 def _asks_the_database(item: pytest.Item) -> bool:
@@ -57,11 +58,18 @@ def _asks_the_database(item: pytest.Item) -> bool:
     return bool({"db", "transactional_db"} & fixtures or item.get_closest_marker("django_db"))
 
 
+@cache
+def _place(path: Path, names: tuple[str, ...]) -> int | None:
+    """The first of these files and folders of tests which a path is in; None if it is in none."""
+    found = (place for place, name in enumerate(names) if path.is_relative_to(REPOSITORY / "tests" / name))
+    return next(found, None)
+
+
 def _long_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """In the order in which they are dealt out: the first part to the first process, and so on."""
-    folders = [REPOSITORY / "tests" / name for name in LONG]
-    long = [item for folder in folders for item in items if item.path.is_relative_to(folder)]
-    rest = iter([item for item in items if item not in set(long)])
+    places = {item: _place(item.path, LONG) for item in items}
+    long = sorted((item for item in items if places[item] is not None), key=places.get)
+    rest = iter([item for item in items if places[item] is None])
     size = -(-len(items) // processes)
     shares = [long[first::processes] for first in range(processes)]
     return [item for share in shares for item in (*share, *islice(rest, max(size - len(share), 0)))]
@@ -71,9 +79,8 @@ def _long_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """With a PostgreSQL of its own only what asks the database: all else is no other there."""
     asks = [item for item in items if _asks_the_database(item)]
-    folders = [REPOSITORY / "tests" / name for name in ONE_DATABASE]
     for item in asks:
-        if any(item.path.is_relative_to(folder) for folder in folders):
+        if _place(item.path, ONE_DATABASE) is not None:
             item.add_marker("one_database")
     if os.environ.get("ROLLCALL_TEST_POSTGRES_URL"):
         config.hook.pytest_deselected(items=[item for item in items if item not in asks])

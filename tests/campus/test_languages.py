@@ -43,12 +43,6 @@ from tests.campus import factories
 from tests.campus.conftest import World
 from tests.conftest import REPOSITORY
 
-KEYWORDS = (
-    DEFAULT_KEYWORDS
-    | {"gettext_lazy": None, "ngettext_lazy": (1, 2), "pgettext_lazy": ((1, "c"), 2)}
-    | {"translate": None, "Message": None, "with_count": (1, 2)}
-    | dict.fromkeys(error_classes())
-)
 FOR_TERMINALS = {"commands", "cli"}  # folders; whoever types commands reads English
 FILES = sorted(Path(project.LOCALE_PATHS[0]).glob("*/LC_MESSAGES/django.po"))
 
@@ -64,6 +58,12 @@ def test_every_language_but_the_codes_own_has_a_file():
 
 def sentences() -> set[str]:
     """What the code and the templates say to people."""
+    keywords = (
+        DEFAULT_KEYWORDS
+        | {"gettext_lazy": None, "ngettext_lazy": (1, 2), "pgettext_lazy": ((1, "c"), 2)}
+        | {"translate": None, "Message": None, "with_count": (1, 2)}
+        | dict.fromkeys(error_classes())
+    )
     code = []
     for folder in ("campus", "recognition", "workers"):
         code += [
@@ -71,7 +71,7 @@ def sentences() -> set[str]:
         ]
     for page in (REPOSITORY / "campus").rglob("templates/**/*.*"):
         code += [line.strip() for line in templatize(page.read_text()).splitlines() if "gettext" in line]
-    said = [found[1] for text in code for found in extract("python", io.BytesIO(text.encode()), KEYWORDS)]
+    said = [found[1] for text in code for found in extract("python", io.BytesIO(text.encode()), keywords)]
     return {words if isinstance(words, str) else words[0] for words in said}
 
 

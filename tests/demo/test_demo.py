@@ -73,8 +73,8 @@ def test_a_broken_recording_ends_with_a_sentence_and_the_log(tmp_path: Path, peo
     assert str(tmp_path / "var" / "demo" / "log" / "worker.log") in done.stderr
 
 
-def test_a_wrong_path_is_said_before_anything_starts(tmp_path: Path, people: Path) -> None:
-    done = demo(tmp_path, "--video", tmp_path / "nothing.mp4", "--people", people)
+def test_a_wrong_path_is_said_before_anything_starts(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--video", tmp_path / "nothing.mp4", "--people", tmp_path)
     assert done.returncode == 2
     assert "there is no file" in done.stderr
     assert not (tmp_path / "var").exists()

@@ -232,11 +232,21 @@ else:
 """
 
 
-@pytest.mark.parametrize("image", ["Dockerfile", "Dockerfile.gpu"])
-def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alone(image: str, tmp_path: Path) -> None:
+def copied_into(image: str) -> set[str]:
     text = (DEPLOY / image).read_text()
-    assert re.search(r"^USER 10001$", text, re.MULTILINE)
-    copied = {name for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for name in line.split()}
+    return {name for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE) for name in line.split()}
+
+
+def test_nothing_runs_as_root_in_an_image_and_that_with_a_gpu_has_the_same_program() -> None:
+    for image in ("Dockerfile", "Dockerfile.gpu"):
+        assert re.search(r"^USER 10001$", (DEPLOY / image).read_text(), re.MULTILINE)
+    # It serves no pages and signs nobody in.
+    of_the_web = {"requirements-ldap.txt", "tools/fetch_scripts.py"}
+    assert copied_into("Dockerfile.gpu") == copied_into("Dockerfile") - of_the_web
+
+
+def test_an_image_has_what_the_program_needs_and_writes_into_its_data_folder_alone(tmp_path: Path) -> None:
+    copied = copied_into("Dockerfile")
     assert {path.name for path in ROOT.iterdir() if path.is_dir()} & copied == {
         "recognition",
         "campus",

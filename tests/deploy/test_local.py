@@ -1,6 +1,5 @@
 """`make run`: everything starts with one command, and no process is left, however it ends."""
 
-import json
 import os
 import re
 import signal
@@ -9,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
@@ -112,67 +110,57 @@ def start(tmp_path: Path, port: int) -> Iterator[Callable[..., Rollcall]]:
         rollcall.process.wait()
 
 
-def test_only_the_first_start_prints_a_login_which_works(start: Callable[..., Rollcall]) -> None:
-    rollcall = start().wait_until_ready()
+def login(rollcall: Rollcall) -> tuple[str, str]:
+    """Name and password, as they were printed."""
     found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.output_text())
     assert found, rollcall.output_text()
-    body = json.dumps({"username": found[1], "password": found[2]}).encode()
-    request = urllib.request.Request(rollcall.url("/api/v1/token/"), body, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:  # noqa: S310
-        assert json.load(answer)["token"]
-    assert found[2] not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
+    return found[1], found[2]
+
+
+def log_in(rollcall: Rollcall, name: str, password: str) -> requests.Response:
+    return requests.post(
+        rollcall.url("/api/v1/token/"), json={"username": name, "password": password}, timeout=DEADLINE_SECONDS
+    )
+
+
+def wait_until_it_says(rollcall: Rollcall, sentence: str) -> None:
+    wait_until(lambda: sentence in rollcall.output_text() or rollcall.process.poll() is not None, sentence)
+    assert sentence in rollcall.output_text()
+
+
+def test_from_the_first_start_to_the_end(start: Callable[..., Rollcall]) -> None:
+    """What is started prints a login that works, keeps all to itself, and leaves nothing when it is stopped."""
+    rollcall = start().wait_until_ready()
+    name, password = login(rollcall)
+    assert log_in(rollcall, name, password).json()["token"]
+    assert password not in "".join(log.read_text() for log in (rollcall.var / "log").iterdir())
     assert (rollcall.var / "rollcall.sqlite3").exists()
     folders = (rollcall.var, rollcall.var.with_name("reports"))
     paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
     assert [path for path in paths if path.stat().st_mode & 0o077] == [], "nobody else on the machine reads it"
-    pids_before = process_tree(rollcall.process.pid)
-    valkey = find_valkey(pids_before)
+    valkey = find_valkey(process_tree(rollcall.process.pid))
     assert valkey
     assert find_sockets(valkey, "tcp") + find_sockets(valkey, "tcp6") == []
     broker = Path(next(row.split()[-1] for row in find_sockets(valkey, "unix") if row.endswith("/valkey")))
     assert (broker.stat().st_mode & 0o777, broker.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    rollcall.process.send_signal(signal.SIGINT)
-    assert rollcall.process.wait(DEADLINE_SECONDS) == 0
-    assert living(pids_before) == []
-    assert not broker.parent.exists()
 
-    again = start().wait_until_ready()
-    assert "password" not in again.output_text()
-    again.process.send_signal(signal.SIGTERM)
-    assert again.process.wait(DEADLINE_SECONDS) == 0
-
-
-def test_nothing_outlives_a_killed_parent(start: Callable[..., Rollcall]) -> None:
-    rollcall = start().wait_until_ready()
-    pids_before = process_tree(rollcall.process.pid)
-    rollcall.process.kill()
-    rollcall.process.wait()
-    wait_until(lambda: living(pids_before) == [], "the children are gone")
-
-
-def test_a_second_start_in_the_same_folder_is_refused(start: Callable[..., Rollcall]) -> None:
-    rollcall = start().wait_until_ready()
     second = start()
     assert second.process.wait(DEADLINE_SECONDS) == 1
     assert "is running in" in second.output_text()
     assert rollcall.process.poll() is None
 
-
-def test_a_dead_child_is_started_again_and_its_log_is_named(start: Callable[..., Rollcall]) -> None:
-    rollcall = start().wait_until_ready()
-    valkey = find_valkey(process_tree(rollcall.process.pid))
     for number in range(2):
         os.kill(valkey, signal.SIGKILL)
-        announced = f"started again in {2**number} s"
-        wait_until(partial(lambda text: text in rollcall.output_text(), announced), "it is announced")
+        wait_until_it_says(rollcall, f"started again in {2**number} s")
         valkey = wait_until(lambda: find_valkey(living(process_tree(rollcall.process.pid))), "there is another one")
     assert "The valkey process stopped with status -9" in rollcall.output_text()
     assert str(rollcall.var / "log" / "valkey.log") in rollcall.output_text()
-    assert rollcall.process.poll() is None
+
     pids = process_tree(rollcall.process.pid)
     rollcall.process.send_signal(signal.SIGINT)
     assert rollcall.process.wait(DEADLINE_SECONDS) == 0
     assert living(pids) == []
+    assert not broker.parent.exists()
 
 
 def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[..., Rollcall], port: int) -> None:
@@ -184,42 +172,37 @@ def test_a_taken_port_is_reported_and_no_process_is_left(start: Callable[..., Ro
 
 
 def test_a_locked_database_ends_nothing_and_a_page_says_so(start: Callable[..., Rollcall], tmp_path: Path) -> None:
+    """Neither at the start, nor later. And nothing outlives what started it."""
     file = tmp_path / "var" / "rollcall.sqlite3"
-    quick = {"ROLLCALL_HEARTBEAT_SECONDS": "1", "ROLLCALL_SWEEP_SECONDS": "1"}
-    rollcall = start(ROLLCALL_DATABASE_URL=f"sqlite:///{file}?timeout=1", **quick).wait_until_ready()
+    file.parent.mkdir()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        quick = {"ROLLCALL_HEARTBEAT_SECONDS": "1", "ROLLCALL_SWEEP_SECONDS": "1"}
+        rollcall = start(ROLLCALL_DATABASE_URL=f"sqlite:///{file}?timeout=1", **quick)
+        sentence = f"Another program is using the database {file}. Rollcall starts once it is free.\n"
+        wait_until_it_says(rollcall, sentence)
+    rollcall.wait_until_ready()
+    assert rollcall.output_text().count(sentence) == 1
+    assert "Traceback" not in rollcall.output_text()
     before = process_tree(rollcall.process.pid)
-    found = re.search(r"Log in as (\S+) with the password (\S+) ", rollcall.output_text())
-    assert found
-    body = json.dumps({"username": found[1], "password": found[2]})
-
-    def log_in() -> tuple[int, str]:
-        answer = requests.post(
-            rollcall.url("/api/v1/token/"), body, headers={"Content-Type": "application/json"}, timeout=60
-        )
-        return answer.status_code, answer.text
 
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for name in ("worker", "quick", "collector", "sweeper", "scheduler"):
             log = rollcall.var / "log" / f"{name}.log"
             wait_until(partial(lambda log: "is locked" in log.read_text(), log), f"{name} has met the lock")
-        status, text = log_in()
-        assert status == 503
-        assert "The database cannot be used at the moment" in text
-    assert log_in()[0] == 200
+        refused = log_in(rollcall, *login(rollcall))
+        assert refused.status_code == 503
+        assert "The database cannot be used at the moment" in refused.text
+    assert log_in(rollcall, *login(rollcall)).status_code == 200
     assert set(before) <= set(living(before)), "no process has ended"
     assert "started again" not in rollcall.output_text()
 
+    rollcall.process.kill()
+    rollcall.process.wait()
+    wait_until(lambda: living(before) == [], "the children are gone")
 
-def test_a_start_waits_while_another_program_holds_the_database(start: Callable[..., Rollcall], tmp_path: Path) -> None:
-    file = tmp_path / "var" / "rollcall.sqlite3"
-    file.parent.mkdir()
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        rollcall = start()
-        sentence = f"Another program is using the database {file}. Rollcall starts once it is free.\n"
-        wait_until(lambda: sentence in rollcall.output_text() or rollcall.process.poll() is not None, "it says so")
-    rollcall.wait_until_ready()
-    assert rollcall.output_text().count(sentence) == 1
-    assert "Traceback" not in rollcall.output_text()
-    assert requests.get(rollcall.url("/login/"), timeout=60).status_code == 200
+    again = start().wait_until_ready()
+    assert "password" not in again.output_text()
+    again.process.send_signal(signal.SIGTERM)
+    assert again.process.wait(DEADLINE_SECONDS) == 0

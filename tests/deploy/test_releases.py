@@ -44,7 +44,7 @@ def release(folder: Path) -> Path:
         (folder / name).symlink_to(ROOT / name)
     for name in ("manage.py", "pyproject.toml", "requirements-facenet.txt"):
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "campus", folder / "campus", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "campus", folder / "campus")
     return folder
 
 

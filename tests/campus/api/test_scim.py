@@ -8,8 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
 from django.test import Client
-from scim2_client.engines.wsgi import WSGISCIMClient
-from scim2_tester import Status, check_server
 
 from campus.accounts.models import ApiToken, LoginSession
 from campus.accounts.roles import Role, assigned_role
@@ -62,6 +60,10 @@ def directory(provider: IdentityProvider) -> Directory:
 @pytest.mark.django_db(transaction=True)  # its requests open and close connections as those of a server do
 def test_a_second_implementation_finds_nothing_wrong(directory: Directory):
     """scim2-tester makes, reads, changes and deletes all that our schemas announce."""
+    # Four seconds, which no other process of the tests need spend.
+    from scim2_client.engines.wsgi import WSGISCIMClient
+    from scim2_tester import Status, check_server
+
     headers = {"Authorization": f"Bearer {directory.secret}"}
     client = WSGISCIMClient(get_wsgi_application(), "http://localhost/scim/v2", headers)
     results = check_server(client)
