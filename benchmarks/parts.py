@@ -167,6 +167,22 @@ def facenet(bench: Bench) -> Row:
     )
 
 
+def facenet_in_integers(bench: Bench) -> Row:
+    """FaceNet as it comes with Rollcall, in integers of 8 bits where its ranges are known: tests judge its answers."""
+    embedder = load_embedder("facenet-20180408")
+    crops = make_crops(bench.data / "people", embedder, 2 * CROPS_PER_BATCH)
+    ours, peer, _unlike_weights = measure_embedding(bench, "facenet-integers", "facenet", embedder, np.split(crops, 2))
+    return Row(
+        name="facenet-integers",
+        what=f"facenet-20180408, batch {CROPS_PER_BATCH}, against facenet-pytorch's InceptionResnetV1 in float32",
+        unit="faces/s",
+        ours=ours,
+        peer=peer,
+        target=5,
+        note="the peer with weights of its own: the same layers",
+    )
+
+
 def dlib(bench: Bench) -> Row:
     embedder = load_embedder("dlib-resnet-v1")
     crops = make_crops(bench.data / "people", embedder, 2 * CROPS_PER_BATCH)

@@ -182,12 +182,6 @@ class Processes:
         self.start_python("scheduler", "celery", "-A", "workers", "beat", "--pidfile=")
 
     def start_web(self, port: int) -> None:
-        with socket.socket() as probe:
-            is_port_taken = probe.connect_ex(("127.0.0.1", port)) == 0
-        if is_port_taken:
-            raise LocalError(
-                f"Port {port} is in use by another program. Stop that one, or choose another port: make run PORT=8001"
-            )
         # Threads enough that many uploads at once leave some to the pages.
         arguments = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "32")
         self.start_python("web", "gunicorn", "-c", "python:campus.settings.gunicorn", "campus.wsgi", *arguments)
@@ -332,6 +326,16 @@ def report_problems() -> None:
             sys.stderr.write(f"{finding.text} {finding.remedy}\n")
 
 
+def check_port(port: int) -> None:
+    """Raises LocalError if another program listens there."""
+    with socket.socket() as probe:
+        is_taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    if is_taken:
+        raise LocalError(
+            f"Port {port} is in use by another program. Stop that one, or choose another port: make run PORT=8001"
+        )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run Rollcall on this machine.")
     parser.add_argument("--port", type=int, default=8000, help="of the web application (%(default)s)")
@@ -340,6 +344,7 @@ def main() -> int:
     var = Path(os.environ.get("ROLLCALL_DATA_DIR", ROOT / "var"))
     try:
         with Processes(var) as processes:
+            check_port(port)
             processes.start_broker()
             prepare_database()
             password = create_first_login()

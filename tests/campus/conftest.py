@@ -1,7 +1,8 @@
 """Folders of each test's own, and a small campus with two lecturers who must not see each other's classes."""
 
 import io
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,17 +86,24 @@ class World:
 _WORKBOOKS: dict[str, bytes] = {}
 
 
-def written_once(name: str) -> AbstractContextManager[object]:
-    """Takes the workbook of the world before in place of writing the same one again."""
-    write = getattr(reports, name)
+@contextmanager
+def written_once(build: str, write: str) -> Iterator[None]:
+    """Takes the workbook of the world before in place of building and writing the same one again."""
+    write_new = getattr(reports, write)
 
-    def write_or_copy(path: Path, *contents: Any) -> None:
-        if name not in _WORKBOOKS:
-            write(path, *contents)
-            _WORKBOOKS[name] = path.read_bytes()
-        path.write_bytes(_WORKBOOKS[name])
+    def write_and_keep(path: Path, *contents: Any) -> None:
+        write_new(path, *contents)
+        _WORKBOOKS[write] = path.read_bytes()
 
-    return patch.object(reports, name, write_or_copy)
+    def copy(path: Path, *_: Any) -> None:
+        path.write_bytes(_WORKBOOKS[write])
+
+    is_kept = write in _WORKBOOKS
+    with (
+        patch.object(reports, build, (lambda *_: None) if is_kept else getattr(reports, build)),
+        patch.object(reports, write, copy if is_kept else write_and_keep),
+    ):
+        yield
 
 
 def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> World:
@@ -121,7 +129,10 @@ def furnish(lecture: Lecture, *, own: User, other: User, registrar: User) -> Wor
     Sighting.objects.create(recording=recording, student=second, present=False)
     unknown = UnknownPerson.objects.create(recording=recording, index=0, **seen)
     recount_lecture(lecture=lecture)
-    with written_once("write_lecture_workbook"), written_once("write_register"):
+    with (
+        written_once("build_lecture_report", "write_lecture_workbook"),
+        written_once("build_register", "write_register"),
+    ):
         report, register = write_recording_report(recording=recording), write_register_report(course=course)
     return World(
         own=own,
