@@ -41,7 +41,6 @@ ORDER = [
     "crops",
     "R-Net",
     "O-Net",
-    "crops",
     "quality",
     "track",
     "embed",
