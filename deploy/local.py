@@ -182,6 +182,7 @@ class Processes:
         self.start_python("scheduler", "celery", "-A", "workers", "beat", "--pidfile=")
 
     def start_web(self, port: int) -> None:
+        check_port(port)  # or whoever answers there would be taken for this one
         # Threads enough that many uploads at once leave some to the pages.
         arguments = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "32")
         self.start_python("web", "gunicorn", "-c", "python:campus.settings.gunicorn", "campus.wsgi", *arguments)
