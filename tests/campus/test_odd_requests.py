@@ -62,7 +62,7 @@ def api_routes() -> list[Route]:
 
 
 def takes(client: Client, verb: HTTPMethod, where: str) -> bool:
-    """Whether the address knows the verb: where it does not, no body is read."""
+    """Whether the address knows the verb: where it does not, neither body nor headers are read."""
     with transaction.atomic():
         response = client.generic(verb, where, b"{}", content_type=JSON, headers={"Tus-Resumable": "1.0.0"})
         transaction.set_rollback(True)
@@ -89,6 +89,7 @@ def test_no_header_breaks_the_api(world: World) -> None:
         f"{verb} {route.pattern}: {value!r}"
         for route in api_routes()
         for verb in VERBS
+        if takes(client, verb, address(route, keys))
         for value in ("", "x" * 300, "\xff", '"')
         if breaks(client, verb, address(route, keys), JSON, b"{}", **dict.fromkeys(names, value))
     ]
