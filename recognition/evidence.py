@@ -38,7 +38,7 @@ def embed_observations(
     rounds = [_split(track, interval) for track in tracks]
     best = [_best_first(track)[: SLOW_OBSERVATIONS[1]] for track in tracks]
     first_fast = _embed(embedder.embed_fast, embedder, [first for first, _ in rounds])
-    first_slow = _embed(embedder.embed_slow, embedder, [track[: SLOW_OBSERVATIONS[0]] for track in best])
+    first_slow = _embed_slow(embedder, [track[: SLOW_OBSERVATIONS[0]] for track in best])
     vectors = [_join(embedder, fast, slow) for fast, slow in zip(first_fast, first_slow, strict=True)]
     if gallery is None:
         return [(first, own) for (first, _), own in zip(rounds, vectors, strict=True)]
@@ -46,7 +46,7 @@ def embed_observations(
     more = [rest if left else [] for (_, rest), left in zip(rounds, is_open, strict=True)]
     more_best = [track[SLOW_OBSERVATIONS[0] :] if left else [] for track, left in zip(best, is_open, strict=True)]
     more_fast = _embed(embedder.embed_fast, embedder, more)
-    more_slow = _embed(embedder.embed_slow, embedder, more_best)
+    more_slow = _embed_slow(embedder, more_best)
     return [
         ([*first, *rest], _join(embedder, np.concatenate([fast, fast_too]), np.concatenate([slow, slow_too])))
         for (first, _), rest, fast, fast_too, slow, slow_too in zip(
@@ -83,6 +83,13 @@ def _embed(embed: Callable[[RGB], Floats], embedder: Embedder, tracks: Sequence[
     crops = [observation.embedder_crop for track in tracks for observation in track]
     vectors = add_mirrored(crops, embedder.crop_size, embed) / 2
     return np.split(vectors, np.cumsum([len(track) for track in tracks[:-1]])) if tracks else []
+
+
+def _embed_slow(embedder: Embedder, tracks: Sequence[Sequence[Observation]]) -> list[Floats]:
+    """As `_embed`, by the slow network; vectors of no numbers where there is none."""
+    if embedder.slow_network is None:
+        return [np.empty((1, 0), np.float32)] * len(tracks)
+    return _embed(embedder.embed_slow, embedder, tracks)
 
 
 def _is_certain(observations: Sequence[Observation], vectors: Floats, gallery: Gallery) -> bool:

@@ -25,15 +25,13 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float32]
     "Least-squares estimation of transformation parameters between two point patterns", 1991), solved in closed form for
     two dimensions.
     """
-    a, b = source.astype(np.float64), target.astype(np.float64)
-    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+    # A point as a complex number is turned and scaled by one multiplication.
+    a, b = (np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0] for points in (source, target))
+    mean_a, mean_b = a.sum() / len(a), b.sum() / len(b)
     a, b = a - mean_a, b - mean_b
-    variance = max(float((a**2).sum()), 1e-12)
-    scaled_cos = float((a * b).sum()) / variance
-    scaled_sin = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / variance
-    rotation = np.array([[scaled_cos, -scaled_sin], [scaled_sin, scaled_cos]])
-    shift = mean_b - rotation @ mean_a
-    return np.hstack([rotation, shift[:, None]])
+    turn = np.vdot(a, b) / max(np.vdot(a, a).real, 1e-12)
+    shift = mean_b - turn * mean_a
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def align_face(

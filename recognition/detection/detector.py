@@ -30,10 +30,13 @@ NMS_IOU = 0.7
 PNET_LEVEL_NMS_IOU = 0.5
 
 HALVING_SCALES = [0.5**n for n in range(6)]
-# Where to search for a face that was found a moment before: offset (x, y) and size, in sides of its box.
-CANDIDATE_OFFSETS = np.array(
-    [(0, 0, 1), (-0.25, 0, 1), (0.25, 0, 1), (0, -0.25, 1), (0, 0.25, 1), (0, 0, 0.8), (0, 0, 1.25)], np.float32
+# Where to search for a face that was found a moment before: offset (x, y) and size, in sides of its box. First in the
+# same place; where R-Net sees none there with this score, in the places around it, too.
+SAME_PLACE = np.array([(0, 0, 1)], np.float32)
+PLACES_AROUND = np.array(
+    [(-0.25, 0, 1), (0.25, 0, 1), (0, -0.25, 1), (0, 0.25, 1), (0, 0, 0.8), (0, 0, 1.25)], np.float32
 )
+SAME_PLACE_SCORE = 0.9
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -109,14 +112,11 @@ def _nms_min(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:
     return np.array(kept, np.intp)
 
 
-def _candidates_around(boxes: Floats) -> Floats:
-    """Candidates (n x len(CANDIDATE_OFFSETS), 4) for faces that were at `boxes` (n, 4) a moment ago.
-
-    They are in the same place, shifted, smaller and larger.
-    """
+def _candidates_at(boxes: Floats, offsets: Floats) -> Floats:
+    """Candidates (n x m, 4) for faces that were at `boxes` (n, 4) a moment ago: at each of the `offsets` (m, 3)."""
     centre, side = (boxes[:, :2] + boxes[:, 2:4]) / 2, (boxes[:, 2:4] - boxes[:, :2]).max(axis=1)
-    shifted = centre[:, None] + side[:, None, None] * CANDIDATE_OFFSETS[None, :, :2]
-    half = side[:, None, None] * CANDIDATE_OFFSETS[None, :, 2:] / 2
+    shifted = centre[:, None] + side[:, None, None] * offsets[None, :, :2]
+    half = side[:, None, None] * offsets[None, :, 2:] / 2
     return np.trunc(np.concatenate([shifted - half, shifted + half], axis=2)).reshape(-1, 4)
 
 
@@ -219,14 +219,20 @@ class Detector:
         """
         if not len(images):
             return []
-        offsets = len(CANDIDATE_OFFSETS)
-        frame_index = np.repeat(np.arange(len(images)), [len(image_boxes) * offsets for image_boxes in boxes])
+        frame_index = np.repeat(np.arange(len(images)), [len(image_boxes) for image_boxes in boxes])
+        places = np.concatenate(boxes)
         pyramids = [[image, *_pyramid(image, HALVING_SCALES[1:])] for image in images]
         scales = np.array(HALVING_SCALES)
-        scores, refined = self._refine(pyramids, scales, _candidates_around(np.concatenate(boxes)), frame_index)
-        # Of the candidates around one face the best is enough.
-        best = scores.reshape(-1, offsets).argmax(axis=1) + np.arange(0, len(scores), offsets)
-        kept = best[scores[best] > self.settings.thresholds[1]]
+        scores, refined = self._refine(pyramids, scales, _candidates_at(places, SAME_PLACE), frame_index)
+        unsure, tries = np.flatnonzero(scores < SAME_PLACE_SCORE), len(PLACES_AROUND)
+        around = _candidates_at(places[unsure], PLACES_AROUND)
+        scores_around, refined_around = self._refine(pyramids, scales, around, frame_index[unsure].repeat(tries))
+        # Of the candidates for one face the best is enough.
+        best = scores_around.reshape(-1, tries).argmax(axis=1) + tries * np.arange(len(unsure))
+        is_better = scores_around[best] > scores[unsure]
+        unsure, best = unsure[is_better], best[is_better]
+        scores[unsure], refined[unsure] = scores_around[best], refined_around[best]
+        kept = np.flatnonzero(scores > self.settings.thresholds[1])
         kept = kept[_suppress_by_frame(refined[kept], scores[kept], frame_index[kept], _nms)]
         return self._classify(pyramids, scales, refined[kept], frame_index[kept])
 

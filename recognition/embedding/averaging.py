@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 from recognition.detection.alignment import jitter_crop, simulate_distance
@@ -16,8 +17,9 @@ def embed_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:
 
 def add_mirrored(crops: Sequence[RGB], size: int, embed: Callable[[RGB], Floats]) -> Floats:
     """The vectors (n, d) that `embed` makes of face crops (size, size, 3), plus those of their mirror images."""
-    batch = np.stack(crops) if crops else np.empty((0, size, size, 3), np.uint8)
-    return embed(batch) + embed(np.ascontiguousarray(batch[:, :, ::-1]))
+    if not crops:
+        return embed(np.empty((0, size, size, 3), np.uint8))
+    return embed(np.stack(crops)) + embed(np.stack([cv2.flip(crop, 1) for crop in crops]))
 
 
 def embed_single_crops(crops: Sequence[RGB], embedder: Embedder) -> Floats:

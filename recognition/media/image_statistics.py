@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 # Single pixels are compared, not means of many: the sensor's noise tells a live picture from a frozen one.
 PIXEL_STEP = 8
 THUMBNAIL_SIDE_PX = 16
+SAMPLED_SIDE_PX = 4 * THUMBNAIL_SIDE_PX  # of so many pixels a thumbnail is the mean: all would take long
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class ImageStatistics:
 
     def add(self, image: NDArray[np.uint8]) -> None:
         """Add the next picture, (height, width, 3) uint8 RGB."""
-        grey = image[::PIXEL_STEP, ::PIXEL_STEP].mean(axis=2, dtype=np.float32) / np.float32(255)
+        grey = image[::PIXEL_STEP, ::PIXEL_STEP].astype(np.float32) @ np.full(3, 1 / (3 * 255), np.float32)
         self.light = max(self.light, float(grey.mean()))
         if self._previous is not None:
             self.motion = max(self.motion or 0.0, float(np.abs(grey - self._previous).mean()))
@@ -37,9 +38,8 @@ def thumbnail_vector(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     The dot product of two of them is the correlation of the pictures.
     """
-    step = max(min(image.shape[:2]) // (4 * THUMBNAIL_SIDE_PX), 1)
-    size = (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX)
-    small = cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (SAMPLED_SIDE_PX, SAMPLED_SIDE_PX), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(small, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32).ravel()
     grey -= grey.mean()
     return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)

@@ -4,10 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
+from recognition import Detector
 from recognition.activation_ranges import ACTIVATION_RANGES
+from recognition.boxes import iou
 from recognition.detection import cascade
 from recognition.embedding import dlib_resnet, load_embedder
 from recognition.inference import Runtime, compile_model, convert_to_openvino
+from recognition.media.photo import read_photo
+from recognition.pipeline import MIN_FACE_SCORE
 from recognition.quantisation import ActivationRanges, quantise
 
 
@@ -20,6 +24,19 @@ def test_a_face_stays_where_it_is_in_integers(shared_data, id, least_cosine):
     cosines = (integers.embed(crops) * floats.embed(crops)).sum(axis=1)
     assert cosines.min() > least_cosine
     assert cosines.max() < 1 - 1e-6, "these are float32, too"
+
+
+def test_the_same_faces_are_found_in_integers(shared_data):
+    for photo in sorted(shared_data.glob("photos/*.jpg")):
+        image = read_photo(photo)[0]
+        found, expected = (
+            np.array([face.box for face in detector.detect([image])[0] if face.score >= MIN_FACE_SCORE])
+            for detector in (Detector(), Detector(runtime=Runtime(precision="f32")))
+        )
+        overlap = iou(expected, found)
+        assert overlap.max(axis=1).min() > 0.6, photo
+        assert len(found) <= len(expected) + 1
+        assert overlap.max(axis=1).mean() < 1, "these are float32, too"
 
 
 def test_two_products_fit_in_16_bits():
