@@ -68,7 +68,7 @@ class People:
             thread.join()
 
     def _ask(self, path: str) -> None:
-        while not self.stopped.wait(0.02):
+        while not self.stopped.wait(0.05):
             try:
                 status = requests.get(self.url + path, timeout=120).status_code
             except requests.RequestException as error:
