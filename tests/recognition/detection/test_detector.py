@@ -70,6 +70,13 @@ def test_near_where_faces_were_they_are_found_again_and_nowhere_else(detector: D
     assert detector.detect_near([], []) == []
 
 
+def test_a_head_that_moved_by_a_third_of_its_height_is_found_again(detector: Detector, group: np.ndarray) -> None:
+    for box in boxes(detector.detect([group])[0])[:5]:
+        step = int((box[3] - box[1]) / 3)
+        (found,) = detector.detect_near([np.roll(group, step, axis=1)], [box[None]])
+        assert iou(boxes(found), box[None] + np.array([step, 0, step, 0], np.float32)).max() > 0.8
+
+
 def test_points_lie_in_the_face_in_their_order(detector: Detector, group: np.ndarray) -> None:
     for face in detector.detect([group])[0]:
         left, right, nose, mouth_left, mouth_right = face.points
