@@ -3,7 +3,6 @@
 from recognition.quantisation import ActivationRanges
 
 ACTIVATION_RANGES = {
-    "pnet": ActivationRanges(("Convolution",), ((-0.9961, 0.9961), (-2.182, 8.989), (-5.838, 10.85), (-3.691, 10.98))),
     "rnet": ActivationRanges(("Convolution",), ((-0.9961, 0.9961), (-1.893, 3.073), (-0.9062, 2.058))),
     "onet": ActivationRanges(("Convolution",), ((-0.9961, 0.9961), (-1.268, 5.365), (-1.967, 4.61), (-0.9234, 3.699))),
     "dlib-resnet-v1": ActivationRanges(
