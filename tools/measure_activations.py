@@ -60,8 +60,11 @@ def cut_faces(people: Path) -> RGB:
 
 
 def record_search(people: Path) -> dict[str, Batches]:
-    """What R-Net and O-Net see while the cascade searches the photos. P-Net stays in float32: in integers it says where a
-    face is less exactly, and with one enrolled photo fewer faces are identified."""
+    """What R-Net and O-Net see while the cascade searches the photos.
+
+    P-Net stays in float32: in integers it says where a face is less exactly, and with one enrolled photo fewer faces
+    are identified.
+    """
     networks = load_networks(cascade.build, cascade.packaged_weights(), EXACT)
     seen: dict[str, list[NDArray[np.uint8]]] = {"rnet": [], "onet": []}
 
