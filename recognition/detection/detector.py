@@ -31,7 +31,7 @@ PNET_LEVEL_NMS_IOU = 0.5
 
 HALVING_SCALES = [0.5**n for n in range(6)]
 # Where to search for a face that was found a moment before: offset (x, y) and size, in sides of its box. First in the
-# same place; where R-Net sees none there with this score, in the places around it, too.
+# same place, and where R-Net's score there is below SAME_PLACE_SCORE, in the places around it, too.
 SAME_PLACE = np.array([(0, 0, 1)], np.float32)
 PLACES_AROUND = np.array(
     [(-0.25, 0, 1), (0.25, 0, 1), (0, -0.25, 1), (0, 0.25, 1), (0, 0, 0.8), (0, 0, 1.25)], np.float32

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recognition.messages import Message
 from recognition.types import Face, PhotoFault
 
-MIDDLE_PX = 67  # of a face crop of 112 pixels
+MIDDLE_PX = 67  # side of the middle of a face crop of 112 pixels, in which sharpness is measured
 NOSE_HEIGHT = 0.55  # of a face that looks straight ahead: from the eyes to the nose, in distances from eyes to mouth
 
 # An enrolment photo is rejected below the first limit, and accepted with a warning below the second.

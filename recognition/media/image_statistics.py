@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 # Single pixels are compared, not means of many: the sensor's noise tells a live picture from a frozen one.
 PIXEL_STEP = 8
 THUMBNAIL_SIDE_PX = 16
-SAMPLED_SIDE_PX = 4 * THUMBNAIL_SIDE_PX  # of so many pixels a thumbnail is the mean: all would take long
+# A thumbnail is made of a sample of the pixels, so many by so many: all of them would take long.
+SAMPLED_SIDE_PX = 4 * THUMBNAIL_SIDE_PX
 
 
 @dataclass(slots=True)
